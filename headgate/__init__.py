@@ -1,0 +1,1 @@
+"""Headgate's client: a typed SDK and the command line. Imports neither `controller` nor `workers`."""

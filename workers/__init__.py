@@ -1,0 +1,1 @@
+"""The data plane, running on Ray: families, sandbox, trials, search driver, bundles, serving."""
