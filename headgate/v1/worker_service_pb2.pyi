@@ -50,7 +50,7 @@ class OpenSessionRequest(_message.Message):
     def __init__(self, search: _Optional[str] = ..., driver_id: _Optional[str] = ...) -> None: ...
 
 class OpenSessionResponse(_message.Message):
-    __slots__ = ("session", "search", "dataset", "dataset_uri", "bundle_uri", "space", "directive", "reservation_sizes_bytes", "slots")
+    __slots__ = ("session", "search", "dataset", "dataset_uri", "bundle_uri", "space", "directive", "reservation_sizes_bytes", "slots", "folds")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     SEARCH_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
@@ -60,6 +60,7 @@ class OpenSessionResponse(_message.Message):
     DIRECTIVE_FIELD_NUMBER: _ClassVar[int]
     RESERVATION_SIZES_BYTES_FIELD_NUMBER: _ClassVar[int]
     SLOTS_FIELD_NUMBER: _ClassVar[int]
+    FOLDS_FIELD_NUMBER: _ClassVar[int]
     session: str
     search: _search_pb2.Search
     dataset: _dataset_pb2.Dataset
@@ -69,7 +70,8 @@ class OpenSessionResponse(_message.Message):
     directive: Directive
     reservation_sizes_bytes: _containers.RepeatedScalarFieldContainer[int]
     slots: int
-    def __init__(self, session: _Optional[str] = ..., search: _Optional[_Union[_search_pb2.Search, _Mapping]] = ..., dataset: _Optional[_Union[_dataset_pb2.Dataset, _Mapping]] = ..., dataset_uri: _Optional[str] = ..., bundle_uri: _Optional[str] = ..., space: _Optional[_Union[_search_pb2.SearchSpace, _Mapping]] = ..., directive: _Optional[_Union[Directive, _Mapping]] = ..., reservation_sizes_bytes: _Optional[_Iterable[int]] = ..., slots: _Optional[int] = ...) -> None: ...
+    folds: int
+    def __init__(self, session: _Optional[str] = ..., search: _Optional[_Union[_search_pb2.Search, _Mapping]] = ..., dataset: _Optional[_Union[_dataset_pb2.Dataset, _Mapping]] = ..., dataset_uri: _Optional[str] = ..., bundle_uri: _Optional[str] = ..., space: _Optional[_Union[_search_pb2.SearchSpace, _Mapping]] = ..., directive: _Optional[_Union[Directive, _Mapping]] = ..., reservation_sizes_bytes: _Optional[_Iterable[int]] = ..., slots: _Optional[int] = ..., folds: _Optional[int] = ...) -> None: ...
 
 class ReplayTrialsRequest(_message.Message):
     __slots__ = ("session",)

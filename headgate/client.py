@@ -1,0 +1,261 @@
+"""The SDK's entry: `headgate.connect(address)` gives a `Client`."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from headgate.connection import DEFAULT_ADDRESS, Connection
+from headgate.search import Search
+from headgate.source import Source, default_id, requests
+from headgate.spec import SearchOptions
+from headgate.v1 import dataset_pb2, deployment_pb2, model_pb2, search_pb2
+from headgate.v1.dataset_service_pb2 import (
+    CreateDatasetHeader,
+    DeleteDatasetRequest,
+    GetDatasetRequest,
+    ListDatasetsRequest,
+)
+from headgate.v1.deployment_service_pb2 import (
+    CreateDeploymentRequest,
+    DeleteDeploymentRequest,
+    GetDeploymentRequest,
+    ListDeploymentsRequest,
+    UpdateDeploymentRequest,
+)
+from headgate.v1.model_service_pb2 import ExportModelRequest, GetModelRequest, ListModelsRequest
+from headgate.v1.search_service_pb2 import (
+    CreateSearchRequest,
+    GetSearchRequest,
+    GetSearchSpaceRequest,
+    ListSearchesRequest,
+)
+
+_PAGE_SIZE = 500
+_Response = TypeVar("_Response")
+
+
+def connect(address: str | None = None, *, namespace: str = "default") -> Client:
+    """A client of the server at `address` (`HOST:PORT`).
+
+    Without an address the environment's HEADGATE_SERVER counts, else 127.0.0.1:50051. No call is
+    made yet. Use it in a `with` block, or `close` it.
+    """
+    return Client(address or os.environ.get("HEADGATE_SERVER") or DEFAULT_ADDRESS, namespace)
+
+
+class Client:
+    """One server, one namespace. Thread-safe. All methods raise `headgate.ServerError`."""
+
+    def __init__(self, address: str, namespace: str = "default") -> None:
+        self.connection = Connection(address)
+        self.namespace = namespace
+
+    @property
+    def parent(self) -> str:
+        """The namespace's resource name."""
+        return f"namespaces/{self.namespace}"
+
+    def full_name(self, collection: str, name: str) -> str:
+        """`name` itself when it is a full resource name, else that of an id in our namespace."""
+        return name if "/" in name else f"{self.parent}/{collection}/{name}"
+
+    def _pages(
+        self, fetch: Callable[[str], _Response], items: Callable[[_Response], Iterable[Any]]
+    ) -> Iterator[Any]:
+        token = ""
+        while True:
+            page = self.connection.call(lambda token=token: fetch(token))  # type: ignore[misc]
+            yield from items(page)
+            token = page.next_page_token  # type: ignore[attr-defined]
+            if not token:
+                return
+
+    # Datasets
+
+    def create_dataset(self, source: Source, *, dataset_id: str = "") -> dataset_pb2.Dataset:
+        """Uploads a file or DataFrame, or has the server read a URI, and waits for its profile.
+
+        Without `dataset_id` the server chooses one.
+        """
+        header = CreateDatasetHeader(
+            parent=self.parent, dataset_id=dataset_id, request_id=str(uuid.uuid4())
+        )
+        messages = requests(header, source)
+        return self.connection.call(lambda: self.connection.datasets.CreateDataset(messages))
+
+    def dataset(self, name: str) -> dataset_pb2.Dataset:
+        """One dataset by id or resource name."""
+        request = GetDatasetRequest(name=self.full_name("datasets", name))
+        return self.connection.call(lambda: self.connection.datasets.GetDataset(request))
+
+    def datasets(self) -> Iterator[dataset_pb2.Dataset]:
+        """All datasets of the namespace, newest first."""
+        return self._pages(
+            lambda token: self.connection.datasets.ListDatasets(
+                ListDatasetsRequest(parent=self.parent, page_size=_PAGE_SIZE, page_token=token)
+            ),
+            lambda page: page.datasets,
+        )
+
+    def delete_dataset(self, name: str) -> None:
+        """Deletes a dataset and frees its disk."""
+        request = DeleteDatasetRequest(name=self.full_name("datasets", name))
+        self.connection.call(lambda: self.connection.datasets.DeleteDataset(request))
+
+    # Searches
+
+    def submit(
+        self,
+        source: Source,
+        target: str,
+        *,
+        name: str = "",
+        options: SearchOptions | None = None,
+        **settings: Any,  # noqa: ANN401 - the fields of SearchOptions
+    ) -> Search:
+        """Creates a dataset of `source` and a search on it, and returns without waiting.
+
+        source: path, URI, `sklearn:NAME`, DataFrame, or the name of a dataset that exists
+        (`namespaces/…/datasets/…`). target: the column to predict. Everything else is a field of
+        `SearchOptions`, given as `options` or by keyword: `client.submit("t.csv", "y",
+        time_seconds=60)`.
+        """
+        chosen = options or SearchOptions()
+        if settings:
+            chosen = chosen.changed(**settings)
+        chosen.check()
+        if isinstance(source, str) and source.startswith("namespaces/"):
+            dataset = source
+        else:
+            dataset = self.create_dataset(source, dataset_id=self._free_dataset_id(source)).name
+        request = CreateSearchRequest(
+            parent=self.parent,
+            search_id=name,
+            search=search_pb2.Search(spec=chosen.to_proto(dataset, target)),
+            request_id=str(uuid.uuid4()),
+        )
+        created = self.connection.call(lambda: self.connection.searches.CreateSearch(request))
+        return Search(self.connection, created.name)
+
+    def _free_dataset_id(self, source: Source) -> str:
+        """An id that tells the source and does not clash."""
+        stem = default_id(source)
+        return f"{stem}-{uuid.uuid4().hex[:6]}" if stem else ""
+
+    def search(self, name: str) -> Search:
+        """A handle of an existing search by id or resource name. Raises when there is none."""
+        full = self.full_name("searches", name)
+        request = GetSearchRequest(name=full)
+        self.connection.call(lambda: self.connection.searches.GetSearch(request))
+        return Search(self.connection, full)
+
+    def searches(self) -> Iterator[search_pb2.Search]:
+        """All searches of the namespace, newest first."""
+        return self._pages(
+            lambda token: self.connection.searches.ListSearches(
+                ListSearchesRequest(parent=self.parent, page_size=_PAGE_SIZE, page_token=token)
+            ),
+            lambda page: page.searches,
+        )
+
+    def search_space(self, families: Sequence[str] = ()) -> search_pb2.SearchSpace:
+        """The documented default space, of some families or of all."""
+        request = GetSearchSpaceRequest(families=families)
+        return self.connection.call(lambda: self.connection.searches.GetSearchSpace(request))
+
+    # Models
+
+    def model(self, name: str) -> model_pb2.Model:
+        """One model by id or resource name."""
+        request = GetModelRequest(name=self.full_name("models", name))
+        return self.connection.call(lambda: self.connection.models.GetModel(request))
+
+    def models(self) -> Iterator[model_pb2.Model]:
+        """All models of the namespace, newest first."""
+        return self._pages(
+            lambda token: self.connection.models.ListModels(
+                ListModelsRequest(parent=self.parent, page_size=_PAGE_SIZE, page_token=token)
+            ),
+            lambda page: page.models,
+        )
+
+    def export_model(self, name: str, directory: str | Path) -> Path:
+        """Writes a model's bundle into a new or empty directory and returns it."""
+        from headgate.archive import unpack  # noqa: PLC0415 - tarfile is rarely needed
+
+        request = ExportModelRequest(name=self.full_name("models", name))
+        chunks = self.connection.stream(lambda: self.connection.models.ExportModel(request))
+        return unpack((message.chunk for message in chunks), Path(directory))
+
+    # Deployments
+
+    def deploy(self, model: str, name: str) -> deployment_pb2.Deployment:
+        """Serves a model under `name`: creates the deployment, or updates the one there is."""
+        wanted = deployment_pb2.Deployment(
+            name=self.full_name("deployments", name), model=self.full_name("models", model)
+        )
+        known = {deployment.name for deployment in self.deployments()}
+        stub = self.connection.deployments
+        if wanted.name in known:
+            update = UpdateDeploymentRequest(
+                deployment=wanted, update_mask=FieldMask(paths=["model"])
+            )
+            return self.connection.call(lambda: stub.UpdateDeployment(update))
+        create = CreateDeploymentRequest(
+            parent=wanted.name.rsplit("/", 2)[0],
+            deployment_id=wanted.name.rsplit("/", 1)[1],
+            deployment=wanted,
+            request_id=str(uuid.uuid4()),
+        )
+        return self.connection.call(lambda: stub.CreateDeployment(create))
+
+    def deployment(self, name: str) -> deployment_pb2.Deployment:
+        """One deployment by id or resource name."""
+        request = GetDeploymentRequest(name=self.full_name("deployments", name))
+        return self.connection.call(lambda: self.connection.deployments.GetDeployment(request))
+
+    def deployments(self) -> Iterator[deployment_pb2.Deployment]:
+        """All deployments of the namespace, newest first."""
+        return self._pages(
+            lambda token: self.connection.deployments.ListDeployments(
+                ListDeploymentsRequest(parent=self.parent, page_size=_PAGE_SIZE, page_token=token)
+            ),
+            lambda page: page.deployments,
+        )
+
+    def delete_deployment(self, name: str) -> None:
+        """Takes a deployment down."""
+        request = DeleteDeploymentRequest(name=self.full_name("deployments", name))
+        self.connection.call(lambda: self.connection.deployments.DeleteDeployment(request))
+
+    def predict(self, deployment: str, columns: Mapping[str, Sequence[Any]]) -> Any:  # noqa: ANN401
+        """Predicts rows with a deployment; see `headgate.inference.Predictions`.
+
+        columns: the model's input columns by name, all of one length; None is missing.
+        """
+        from headgate.inference import InferenceClient  # noqa: PLC0415
+
+        served = self.deployment(deployment)
+        return InferenceClient.of(served, self.model(served.model)).predict(columns)
+
+    def close(self) -> None:
+        """Ends the connection. Idempotent."""
+        self.connection.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
