@@ -202,6 +202,26 @@ class LocalRay:
         if left is not None:
             self._end(left, grace_seconds=_DRAIN_SECONDS)
         self._ports = take_block()
+        self._launch()
+
+    def start_over(self) -> None:
+        """Ends what an earlier owner left, and starts nothing. Blocks. Idempotent."""
+        left = self._load_record()
+        if left is not None:
+            self._end(left, grace_seconds=_DRAIN_SECONDS)
+
+    def restart(self) -> None:
+        """Starts Ray again at the same addresses after it ended by itself. Blocks for ending what
+        is left of it."""
+        if self._record is not None:
+            self._end(self._record, grace_seconds=2.0)
+        if self._process is not None:
+            self._process.wait()
+        self.is_adopted = False
+        self._launch()
+
+    def _launch(self) -> None:
+        """Starts the program on the ports that are held, and records it."""
         with self.log_path.open("wb") as log:
             self._process = subprocess.Popen(
                 self._command(),
@@ -219,7 +239,7 @@ class LocalRay:
             version=_VERSION,
             pid=identity.pid,
             start_ticks=identity.start_ticks,
-            first_port=self._ports.first,
+            first_port=self._port(0),
             python=sys.executable,
             **asdict(self._size),
         )

@@ -5,66 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import aiohttp
-
+from controller.adapters.ray_http import RayHttp
 from controller.domain.errors import Unavailable
 from controller.ports.cluster import Job, JobState, Node
 
-_TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
 _NOT_FOUND = 404
 _ERRORS = 400
 
 
 class RayRest:
-    """A client of one Ray dashboard.
-
-    address: `http://HOST:PORT` of the dashboard. token: Ray's bearer token, empty when Ray runs
-    without authentication. Use from one event loop.
-    """
+    """A client of one Ray dashboard; see `RayHttp` for the arguments. Use from one event loop."""
 
     def __init__(self, address: str, token: str) -> None:
-        self._address = address.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._session: aiohttp.ClientSession | None = None
-
-    def _client(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(headers=self._headers, timeout=_TIMEOUT)
-        return self._session
-
-    async def _call(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None
-    ) -> tuple[int, Any]:
-        """Returns status and decoded body. Raises: Unavailable."""
-        try:
-            async with self._client().request(method, self._address + path, json=body) as response:
-                is_json = response.content_type == "application/json"
-                answer = await response.json() if is_json else await response.text()
-                return response.status, answer
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise Unavailable(
-                f"Ray at {self._address} does not answer: {type(error).__name__} {error}".rstrip(),
-                address=self._address,
-            ) from error
+        self._http = RayHttp(address, token)
 
     def _check(self, what: str, status: int, answer: Any) -> None:  # noqa: ANN401 - decoded JSON
         """Raises: Unavailable when Ray refused."""
-        if status in (401, 403):
-            raise Unavailable(
-                f"Ray at {self._address} refused the token (HTTP {status}); set RAY_AUTH_TOKEN or "
-                "RAY_AUTH_TOKEN_PATH to the cluster's token",
-                address=self._address,
-            )
         if status >= _ERRORS:
             text = str(answer).strip().splitlines()
             raise Unavailable(
                 f"Ray could not {what}: HTTP {status} {text[-1] if text else ''}".rstrip(),
-                address=self._address,
+                address=self._http.address,
             )
 
     async def nodes(self) -> tuple[Node, ...]:
         """Living nodes."""
-        status, answer = await self._call("GET", "/api/v0/nodes?detail=1")
+        status, answer = await self._http.call("GET", "/api/v0/nodes?detail=1")
         self._check("list nodes", status, answer)
         found = []
         for entry in answer["data"]["result"]["result"]:
@@ -93,12 +59,12 @@ class RayRest:
         }
         if memory_bytes:
             body["entrypoint_memory"] = memory_bytes
-        status, answer = await self._call("POST", "/api/jobs/", body)
+        status, answer = await self._http.call("POST", "/api/jobs/", body)
         self._check("start the driver", status, answer)
 
     async def job(self, submission_id: str) -> Job:
         """The job as Ray knows it; state UNKNOWN when it does not."""
-        status, answer = await self._call("GET", f"/api/jobs/{submission_id}")
+        status, answer = await self._http.call("GET", f"/api/jobs/{submission_id}")
         if status == _NOT_FOUND:
             return Job(submission_id, JobState.UNKNOWN)
         self._check("show a job", status, answer)
@@ -106,26 +72,24 @@ class RayRest:
 
     async def stop(self, submission_id: str) -> None:
         """Asks a job to end; nothing when it is over or unknown."""
-        status, answer = await self._call("POST", f"/api/jobs/{submission_id}/stop")
+        status, answer = await self._http.call("POST", f"/api/jobs/{submission_id}/stop")
         if status != _NOT_FOUND:
             self._check("stop a job", status, answer)
 
     async def delete(self, submission_id: str) -> None:
         """Forgets a job that is over; nothing when it is unknown."""
-        status, answer = await self._call("DELETE", f"/api/jobs/{submission_id}")
+        status, answer = await self._http.call("DELETE", f"/api/jobs/{submission_id}")
         if status != _NOT_FOUND:
             self._check("delete a job", status, answer)
 
     async def logs(self, submission_id: str) -> str:
         """The job's output so far, empty when Ray knows no such job."""
-        status, answer = await self._call("GET", f"/api/jobs/{submission_id}/logs")
+        status, answer = await self._http.call("GET", f"/api/jobs/{submission_id}/logs")
         if status == _NOT_FOUND:
             return ""
         self._check("read a job's log", status, answer)
         return str(answer["logs"])
 
     async def close(self) -> None:
-        """Closes the connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        """Closes the connections. Idempotent."""
+        await self._http.close()

@@ -1,0 +1,414 @@
+"""The composition root: builds the controller from its settings, runs it, and drains it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import secrets
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from controller.adapters.artifacts import FsArtifacts
+from controller.adapters.local_ray import LocalRay
+from controller.adapters.prometheus import PrometheusMetrics
+from controller.adapters.ray_rest import RayRest
+from controller.adapters.serve_rest import ServeGateway
+from controller.adapters.sql_store import SqlStore
+from controller.api.http import build_http_app
+from controller.api.readiness import OK, Readiness
+from controller.api.server import build_server
+from controller.api.services import Services
+from controller.api.settings import ApiSettings
+from controller.data_dir import DataDir
+from controller.domain.errors import HeadgateError, Unavailable
+from controller.ports.clock import SystemClock
+from controller.ports.store import Store
+from controller.reader.runner import ReaderProcess
+from controller.service.catalog import FamilyCatalog
+from controller.service.cluster_view import ClusterView
+from controller.service.datasets import DatasetService
+from controller.service.deployments import DeploymentService
+from controller.service.models import ModelService
+from controller.service.paging import Pager
+from controller.service.reconcile_deployments import DeploymentReconciler
+from controller.service.reconcile_searches import SearchReconciler
+from controller.service.requests import RequestMemory
+from controller.service.retention import Retention
+from controller.service.searches import SearchService
+from controller.service.settings import ServiceSettings
+from controller.service.watch import WatchService
+from controller.service.worker import WorkerService
+from controller.settings import ControllerSettings
+from workers.families.registry import FAMILIES
+
+log = logging.getLogger("headgate")
+
+_STEP_SECONDS = 1.0
+_HOUSEKEEPING_SECONDS = 60.0
+_RAY_LOOK_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class RayAccess:
+    """How Ray and its Serve are reached."""
+
+    dashboard: str
+    token: str
+    serve_bind_host: str
+    serve_public_host: str
+    serve_http_port: int
+    serve_grpc_port: int
+    python: str
+
+
+def _ray_access(settings: ControllerSettings, local_ray: LocalRay | None) -> RayAccess:
+    if local_ray is None:
+        return RayAccess(
+            settings.ray_address,
+            settings.ray_token,
+            "0.0.0.0",  # noqa: S104 - the cluster's nodes are not this machine
+            settings.serve_host,
+            settings.serve_http_port,
+            settings.serve_grpc_port,
+            settings.ray_python or "python",
+        )
+    return RayAccess(
+        local_ray.dashboard_address,
+        local_ray.token,
+        "127.0.0.1",
+        "127.0.0.1",
+        local_ray.serve_http_port,
+        local_ray.serve_grpc_port,
+        settings.ray_python or sys.executable,
+    )
+
+
+def _secret(store: Store) -> bytes:
+    """The key that signs page tokens; made once for each store."""
+    with store.transaction() as tx:
+        text = tx.get_setting("page-secret")
+        if text is None:
+            text = secrets.token_hex(32)
+            tx.put_setting("page-secret", text)
+    return bytes.fromhex(text)
+
+
+class Controller:
+    """Everything that runs in a controller process. `start`, then `run_until`, then `stop`."""
+
+    def __init__(
+        self, settings: ControllerSettings, data_dir: DataDir, local_ray: LocalRay | None
+    ) -> None:
+        self._settings = settings
+        self._data_dir = data_dir
+        self._local_ray = local_ray
+        self._access = _ray_access(settings, local_ray)
+        self._clock = SystemClock()
+        self._store = SqlStore(f"sqlite:///{data_dir.database}")
+        self._registry = CollectorRegistry()
+        self._metrics = PrometheusMetrics(self._registry, self._store)
+        self._cluster = RayRest(self._access.dashboard, self._access.token)
+        self._gateway = ServeGateway(
+            self._access.dashboard,
+            self._access.token,
+            self._access.serve_bind_host,
+            self._access.serve_http_port,
+            self._access.serve_grpc_port,
+            public_host=self._access.serve_public_host,
+        )
+        self._service_settings = ServiceSettings(
+            safety_factor=settings.safety_factor,
+            max_running_searches=settings.max_running_searches,
+            python=self._access.python,
+            work_dir=settings.work_dir or str(data_dir.work),
+            retention_seconds=settings.retention_seconds,
+        )
+        self._cluster_view = ClusterView(self._service_settings.driver_memory_bytes)
+        self._artifacts = FsArtifacts(settings.artifacts_uri or str(data_dir.artifacts))
+        self._services = self._build_services()
+        self._api = build_server(
+            self._services,
+            ApiSettings(address=self._grpc_address(), max_upload_bytes=settings.max_upload_bytes),
+            self._metrics,
+        )
+        self._readiness = Readiness({"store": self._check_store, "ray": self._check_ray})
+        self._http: web.AppRunner | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self.grpc = ""
+        self.http = ""
+
+    def _build_services(self) -> Services:
+        settings, store, clock = self._settings, self._store, self._clock
+        pager = Pager(_secret(store))
+        requests = RequestMemory(clock, self._metrics)
+        catalog = FamilyCatalog(FAMILIES)
+        shutil.rmtree(self._data_dir.scratch, ignore_errors=True)
+        self._data_dir.scratch.mkdir(parents=True)
+        reader = ReaderProcess(settings.reader_memory_bytes, settings.reader_timeout_seconds)
+        return Services(
+            datasets=DatasetService(
+                store,
+                self._artifacts,
+                reader,
+                pager,
+                requests,
+                clock,
+                self._data_dir.scratch,
+                settings.max_upload_bytes,
+            ),
+            searches=SearchService(
+                store,
+                catalog,
+                self._cluster_view,
+                pager,
+                requests,
+                clock,
+                self._metrics,
+                self._service_settings,
+            ),
+            watch=WatchService(store, pager, clock),
+            models=ModelService(store, self._artifacts, pager),
+            deployments=DeploymentService(store, self._gateway, pager, requests, clock),
+            worker=WorkerService(
+                store,
+                catalog,
+                self._cluster_view,
+                self._artifacts,
+                clock,
+                self._metrics,
+                self._service_settings,
+            ),
+        )
+
+    def _grpc_address(self) -> str:
+        """The address to listen on; port 0 becomes the last one used, which drivers still know."""
+        host, _, port = self._settings.grpc_address.rpartition(":")
+        if port != "0":
+            return self._settings.grpc_address
+        return f"{host}:{self._data_dir.last_grpc_port()}"
+
+    def _check_store(self) -> str:
+        with self._store.transaction() as tx:
+            tx.get_setting("page-secret")
+        return ""
+
+    def _check_ray(self) -> str:
+        return self._cluster_view.status().problem
+
+    async def start(self) -> None:
+        """Listens on both addresses and begins to reconcile. Raises: Unavailable."""
+        host = self._settings.grpc_address.rpartition(":")[0]
+        try:
+            port = await self._api.start()
+        except Unavailable:
+            if self._settings.grpc_address.rpartition(":")[2] != "0":
+                raise
+            # Somebody took the port of the last run; drivers that know it will be replaced.
+            self._api = build_server(
+                self._services,
+                ApiSettings(address=f"{host}:0", max_upload_bytes=self._settings.max_upload_bytes),
+                self._metrics,
+            )
+            port = await self._api.start()
+        self.grpc = f"{host}:{port}"
+        self._data_dir.remember_grpc_port(port)
+        await self._start_http()
+        loop_settings = replace(
+            self._service_settings, advertise=self._settings.advertise or self.grpc
+        )
+        searches = SearchReconciler(
+            self._store,
+            self._cluster,
+            self._cluster_view,
+            self._clock,
+            self._metrics,
+            loop_settings,
+        )
+        deployments = DeploymentReconciler(self._store, self._gateway, self._clock, self._metrics)
+        retention = Retention(self._store, self._services.searches, self._clock, loop_settings)
+        changed = asyncio.Event(), asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for event in changed:
+            self._store.on_change(
+                lambda _name, event=event: loop.call_soon_threadsafe(event.set)  # type: ignore[misc]
+            )
+        self._tasks = [
+            asyncio.create_task(self._repeat("search", searches.step, changed[0])),
+            asyncio.create_task(self._repeat("deployment", deployments.step, changed[1])),
+            asyncio.create_task(
+                self._repeat("retention", retention.step, None, _HOUSEKEEPING_SECONDS)
+            ),
+            asyncio.create_task(self._publish_readiness()),
+        ]
+
+    async def _start_http(self) -> None:
+        host, _, port = self._settings.http_address.rpartition(":")
+        self._http = web.AppRunner(build_http_app(self._registry, self._readiness), access_log=None)
+        await self._http.setup()
+        site = web.TCPSite(self._http, host, int(port))
+        try:
+            await site.start()
+        except OSError as error:
+            raise Unavailable(
+                f"cannot listen on {self._settings.http_address}: {error.strerror}; "
+                "choose another --http address"
+            ) from error
+        self.http = f"{host}:{self._http.addresses[0][1]}"
+
+    async def _repeat(
+        self,
+        what: str,
+        step: Callable[[], Awaitable[None]],
+        changed: asyncio.Event | None,
+        seconds: float = _STEP_SECONDS,
+    ) -> None:
+        """Runs a reconcile step for ever: at once after a change, else every `seconds`."""
+        while True:
+            began = time.monotonic()
+            try:
+                await step()
+            except HeadgateError as error:
+                log.warning("reconciling %s: %s", what, error.message)
+                self._metrics.reconcile_failed(what)
+            except Exception:
+                log.exception("reconciling %s failed", what)
+                self._metrics.reconcile_failed(what)
+            self._metrics.reconciled(time.monotonic() - began)
+            if changed is None:
+                await asyncio.sleep(seconds)
+                continue
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), seconds)
+            changed.clear()
+
+    async def _publish_readiness(self) -> None:
+        """Keeps the health service's overall status true."""
+        while True:
+            await self._api.publish(await self._readiness.report())
+            await asyncio.sleep(_STEP_SECONDS)
+
+    async def wait_until_ready(self) -> None:
+        """Returns when the store and Ray answer; says every new reason why not."""
+        last = ""
+        while True:
+            report = await self._readiness.report()
+            if report.is_ready:
+                return
+            why = "; ".join(f"{k}: {v}" for k, v in report.components.items() if v != OK)
+            if why != last:
+                log.info("not ready: %s", why)
+                last = why
+            await asyncio.sleep(0.2)
+
+    def addresses(self) -> dict[str, str]:
+        """What the ready file holds."""
+        return {
+            "grpc": self.grpc,
+            "http": self.http,
+            "inference_http": self._gateway.inference_http,
+            "inference_grpc": self._gateway.inference_grpc,
+            "ray_dashboard": self._access.dashboard,
+        }
+
+    async def stop(self) -> None:
+        """Drains the API, ends the loops, closes everything. Searches stay as stored."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._api.drain()
+        if self._http is not None:
+            await self._http.cleanup()
+        await self._gateway.close()
+        await self._cluster.close()
+        self._store.close()
+
+
+def _write_ready_file(path: Path, addresses: dict[str, str]) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(addresses) + "\n")
+    temporary.replace(path)
+
+
+async def _keep_ray(local_ray: LocalRay) -> None:
+    """Starts the embedded Ray again whenever it ends by itself."""
+    while True:
+        await asyncio.sleep(_RAY_LOOK_SECONDS)
+        if not local_ray.is_alive:
+            log.error("Ray ended by itself; starting it again (log: %s)", local_ray.log_path)
+            await asyncio.to_thread(local_ray.restart)
+            await local_ray.wait_until_ready()
+
+
+async def run(settings: ControllerSettings, data_dir: DataDir, local_ray: LocalRay | None) -> bool:
+    """Runs a controller until SIGINT or SIGTERM; True when it was told to stop.
+
+    Raises: HeadgateError when it cannot start.
+    """
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    if local_ray is not None:
+        await asyncio.to_thread(local_ray.start)
+    controller = Controller(settings, data_dir, local_ray)
+    tasks: set[asyncio.Task[None]] = set()
+    try:
+        await controller.start()
+        tasks.add(asyncio.create_task(_announce(controller, settings, local_ray)))
+        told = asyncio.create_task(_wait(stopping))
+        if local_ray is not None:
+            tasks.add(asyncio.create_task(_guard(local_ray)))
+        while True:
+            done, _ = await asyncio.wait({told, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+            if told in done:
+                click.echo("draining", err=True)
+                return True
+            for task in done:
+                task.result()
+                tasks.discard(task)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if settings.ready_file is not None:
+            settings.ready_file.unlink(missing_ok=True)
+        await controller.stop()
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+async def _guard(local_ray: LocalRay) -> None:
+    await local_ray.wait_until_ready()
+    await _keep_ray(local_ray)
+
+
+async def _announce(
+    controller: Controller, settings: ControllerSettings, local_ray: LocalRay | None
+) -> None:
+    """Prints the addresses and writes the ready file once everything answers."""
+    await controller.wait_until_ready()
+    addresses = controller.addresses()
+    how = "" if local_ray is None else " (adopted)" if local_ray.is_adopted else " (started)"
+    click.echo("headgate is ready")
+    click.echo(f"  API        {addresses['grpc']}")
+    click.echo(f"  metrics    http://{addresses['http']}/metrics")
+    click.echo(f"  inference  {addresses['inference_http']} (starts with the first deployment)")
+    click.echo(f"  Ray        {addresses['ray_dashboard']}{how}")
+    if local_ray is not None:
+        click.echo(f"  Ray's metrics  http://{local_ray.metrics_address}/metrics")
+    sys.stdout.flush()
+    if settings.ready_file is not None:
+        await asyncio.to_thread(_write_ready_file, settings.ready_file, addresses)

@@ -1,0 +1,63 @@
+"""The settings of a controller process, each with its unit, range and default.
+
+`headgate up` and `headgate controller` fill this from their command lines, where every setting is
+an option of the same name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+GIB = 1 << 30
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class ControllerSettings:
+    """What a controller needs to know about the world around it."""
+
+    data_dir: Path
+    """Directory of everything that must outlive the process: store, artifacts, working files."""
+    grpc_address: str = "127.0.0.1:50051"
+    """`HOST:PORT` of the gRPC API. Port 0: the last one used on this data directory, else any."""
+    http_address: str = "127.0.0.1:8080"
+    """`HOST:PORT` of `/metrics`, `/healthz` and `/readyz`. Port 0: any."""
+    ray_address: str = ""
+    """`http://HOST:PORT` of an existing Ray cluster's dashboard; empty: none is given."""
+    ray_token: str = ""
+    """Ray's bearer token; empty when that Ray runs without authentication."""
+    advertise: str = ""
+    """`HOST:PORT` under which Ray's nodes reach the gRPC API; empty: the listening address."""
+    artifacts_uri: str = ""
+    """Root of the artifact store, a URI that pyarrow.fs knows; empty: `DATA_DIR/artifacts`."""
+    work_dir: str = ""
+    """Directory on Ray's nodes for working files of searches; empty: `DATA_DIR/work`."""
+    ray_python: str = ""
+    """Python that runs drivers on Ray's nodes; empty: this very one with an embedded Ray, else
+    `python`."""
+    serve_http_port: int = 8000
+    """Port of the HTTP inference endpoint on an existing cluster. An embedded Ray reserves one."""
+    serve_grpc_port: int = 9000
+    """Port of the gRPC inference endpoint on an existing cluster. An embedded Ray reserves one."""
+    serve_host: str = ""
+    """Host under which clients reach inference on an existing cluster; empty: the dashboard's."""
+    cpus: int = 0
+    """Cores that trials may use on an embedded Ray; 0: all of the machine or container."""
+    memory_bytes: int = 0
+    """Bytes that trials may use on an embedded Ray; 0: what the machine or container has left, less
+    what Ray, Serve and the controller need."""
+    reader_memory_bytes: int = 1 * GIB
+    """Bytes that the child may use that reads a new dataset. From 256 MiB."""
+    reader_timeout_seconds: float = 1800.0
+    """Seconds that reading a new dataset may take."""
+    max_upload_bytes: int = 10 * GIB
+    """Largest uploaded table in bytes."""
+    safety_factor: float = 1.5
+    """Predicted memory is multiplied by this before it is compared with limits. From 1.0."""
+    max_running_searches: int = 2
+    """Searches that run at once; others wait PENDING. At least 1."""
+    retention_seconds: float | None = None
+    """Ended searches are deleted so long after their end; None keeps them."""
+    ready_file: Path | None = None
+    """File that gets the addresses as JSON when controller and Ray answer."""
