@@ -1,8 +1,8 @@
 """The commands `headgate up` and `headgate controller`.
 
 `up` brings a Ray instance of its own unless `--ray-address` names one; `controller` never does.
-Both run until SIGINT or SIGTERM and then drain. Exit codes: 0 drained, 1 something that is needed ended,
-2 wrong input.
+Both run until SIGINT or SIGTERM and then drain. Exit codes: 0 drained, 1 something that is needed
+ended, 2 wrong input.
 """
 
 from __future__ import annotations

@@ -46,12 +46,14 @@ def parse_space(body: object) -> SearchSpace:
     """The API's message for a decoded file. Raises: InputError naming the place."""
     top = _mapping(body, "the file", {"families", "pinned"})
     space = SearchSpace()
-    for family, parameters in _mapping(top.get("families") or {}, "families").items():
+    for family, parameters in _mapping(_given(top, "families", {}), "families").items():
         entry = space.families[family]
-        for name, values in _mapping(parameters or {}, f"families.{family}").items():
+        for name, values in _mapping(
+            {} if parameters is None else parameters, f"families.{family}"
+        ).items():
             place = f"families.{family}.{name}"
             entry.parameters[name].CopyFrom(_parameter(values, place))
-    pinned = top.get("pinned") or []
+    pinned = _given(top, "pinned", [])
     if not isinstance(pinned, list):
         raise InputError("pinned must be a list of {family, parameters}")
     for index, item in enumerate(pinned):
@@ -60,9 +62,15 @@ def parse_space(body: object) -> SearchSpace:
         if not isinstance(fields.get("family"), str):
             raise InputError(f"{place}.family must be the name of a family")
         configuration = space.pinned.add(family=fields["family"])
-        wanted = _mapping(fields.get("parameters") or {}, f"{place}.parameters")
+        wanted = _mapping(_given(fields, "parameters", {}), f"{place}.parameters")
         configuration.parameters.CopyFrom(ParseDict(dict(wanted), struct_pb2.Struct()))
     return space
+
+
+def _given(fields: Mapping[str, Any], key: str, default: object) -> object:
+    """A key's value; the default when it is absent or left empty in the file."""
+    value = fields.get(key)
+    return default if value is None else value
 
 
 def _mapping(value: object, place: str, known: set[str] | None = None) -> Mapping[str, Any]:
