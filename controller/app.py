@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 
 import click
@@ -22,10 +23,12 @@ from prometheus_client import CollectorRegistry
 from controller.adapters.artifacts import FsArtifacts
 from controller.adapters.local_ray import LocalRay
 from controller.adapters.prometheus import PrometheusMetrics
+from controller.adapters.prometheus_store import StoreCollector
 from controller.adapters.ray_rest import RayRest
 from controller.adapters.serve_rest import ServeGateway
 from controller.adapters.sql_store import SqlStore
 from controller.api.http import build_http_app
+from controller.api.methods import CODES, METHODS
 from controller.api.readiness import OK, Readiness
 from controller.api.server import build_server
 from controller.api.services import Services
@@ -39,8 +42,9 @@ from controller.service.catalog import FamilyCatalog
 from controller.service.cluster_view import ClusterView
 from controller.service.datasets import DatasetService
 from controller.service.deployments import DeploymentService
+from controller.service.heartbeats import Heartbeats
 from controller.service.models import ModelService
-from controller.service.paging import Pager
+from controller.service.paging import Pager, Seal
 from controller.service.reconcile_deployments import DeploymentReconciler
 from controller.service.reconcile_searches import SearchReconciler
 from controller.service.requests import RequestMemory
@@ -117,7 +121,14 @@ class Controller:
         self._clock = SystemClock()
         self._store = SqlStore(f"sqlite:///{data_dir.database}")
         self._registry = CollectorRegistry()
-        self._metrics = PrometheusMetrics(self._registry, self._store)
+        self._metrics = PrometheusMetrics(
+            self._registry,
+            tuple(FAMILIES),
+            METHODS,
+            CODES,
+            version("headgate-server"),
+            self._clock,
+        )
         self._cluster = RayRest(self._access.dashboard, self._access.token)
         self._gateway = ServeGateway(
             self._access.dashboard,
@@ -134,6 +145,8 @@ class Controller:
             work_dir=settings.work_dir or str(data_dir.work),
             retention_seconds=settings.retention_seconds,
         )
+        self._heartbeats = Heartbeats(self._clock)
+        StoreCollector(self._registry, self._store, self._clock, self._heartbeats.last)
         self._cluster_view = ClusterView(self._service_settings.driver_memory_bytes)
         self._artifacts = FsArtifacts(settings.artifacts_uri or str(data_dir.artifacts))
         self._services = self._build_services()
@@ -150,7 +163,8 @@ class Controller:
 
     def _build_services(self) -> Services:
         settings, store, clock = self._settings, self._store, self._clock
-        pager = Pager(_secret(store))
+        secret = _secret(store)
+        pager = Pager(secret)
         requests = RequestMemory(clock, self._metrics)
         catalog = FamilyCatalog(FAMILIES)
         shutil.rmtree(self._data_dir.scratch, ignore_errors=True)
@@ -177,14 +191,15 @@ class Controller:
                 self._metrics,
                 self._service_settings,
             ),
-            watch=WatchService(store, pager, clock),
+            watch=WatchService(store, clock, Seal(secret)),
             models=ModelService(store, self._artifacts, pager),
             deployments=DeploymentService(store, self._gateway, pager, requests, clock),
             worker=WorkerService(
                 store,
+                self._artifacts,
                 catalog,
                 self._cluster_view,
-                self._artifacts,
+                self._heartbeats,
                 clock,
                 self._metrics,
                 self._service_settings,
@@ -231,24 +246,31 @@ class Controller:
             self._store,
             self._cluster,
             self._cluster_view,
+            self._heartbeats,
             self._clock,
             self._metrics,
             loop_settings,
         )
         deployments = DeploymentReconciler(self._store, self._gateway, self._clock, self._metrics)
-        retention = Retention(self._store, self._services.searches, self._clock, loop_settings)
+        retention = Retention(
+            self._store, self._services.searches, self._clock, self._metrics, loop_settings
+        )
+
+        async def sweep() -> None:
+            await asyncio.to_thread(retention.sweep)
+
         changed = asyncio.Event(), asyncio.Event()
         loop = asyncio.get_running_loop()
-        for event in changed:
-            self._store.on_change(
-                lambda _name, event=event: loop.call_soon_threadsafe(event.set)  # type: ignore[misc]
-            )
+
+        def wake(_name: str) -> None:
+            for event in changed:
+                loop.call_soon_threadsafe(event.set)
+
+        self._store.on_change(wake)
         self._tasks = [
             asyncio.create_task(self._repeat("search", searches.step, changed[0])),
             asyncio.create_task(self._repeat("deployment", deployments.step, changed[1])),
-            asyncio.create_task(
-                self._repeat("retention", retention.step, None, _HOUSEKEEPING_SECONDS)
-            ),
+            asyncio.create_task(self._repeat("retention", sweep, None, _HOUSEKEEPING_SECONDS)),
             asyncio.create_task(self._publish_readiness()),
         ]
 

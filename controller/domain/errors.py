@@ -7,7 +7,8 @@
     ├── AlreadyExists              ALREADY_EXISTS
     ├── FailedPrecondition         FAILED_PRECONDITION
     │   ├── InvalidTransition        a state does not allow what was asked
-    │   └── NothingFits              the whole space was rejected at submission
+    │   ├── NothingFits              the whole space was rejected at submission
+    │   └── ForeignRoutedApplication somebody else's Serve application takes requests
     ├── Conflict                   ABORTED
     │   ├── EtagMismatch
     │   └── SessionSuperseded
@@ -121,6 +122,23 @@ class NothingFits(FailedPrecondition):
     """No candidate of the whole space can be admitted."""
 
     reason = "NOTHING_FITS"
+
+
+class ForeignRoutedApplication(FailedPrecondition):
+    """Ray Serve runs a routed application of somebody else's. Serve's gRPC wants `application`
+    metadata as soon as two are routed, which unmodified inference clients do not send.
+    """
+
+    reason = "FOREIGN_ROUTED_APPLICATION"
+
+    def __init__(self, application: str, route_prefix: str) -> None:
+        super().__init__(
+            f"Ray Serve runs the application {application!r}, which is not Headgate's, at route "
+            f"{route_prefix!r}; give it route_prefix null, delete it, or use a Ray cluster without "
+            "it",
+            application=application,
+            route_prefix=route_prefix,
+        )
 
 
 class Conflict(HeadgateError):

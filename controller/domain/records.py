@@ -226,6 +226,8 @@ class Search:
     paused_seconds: float = 0.0
     unreachable_seconds: float = 0.0
     driver_attempts: int = 0
+    driver_failures: int = 0
+    """Drivers in a row that died without a trial having ended."""
     driver_job: str = ""
     """Submission id of the Ray job that runs its driver, empty when none does."""
     driver_id: str = ""

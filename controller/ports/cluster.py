@@ -74,12 +74,15 @@ class Cluster(Protocol):
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A model version that the gateway must serve."""
+    """A model version that the gateway must serve. attempt: a new number has the gateway try a load
+    again that failed.
+    """
 
     inference_name: str
     version: int
     bundle_uri: str
     manifest_sha256: str
+    attempt: int = 0
 
 
 @dataclass(frozen=True)

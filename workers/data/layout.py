@@ -20,6 +20,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from workers.families.base import DataShape
+
 MAX_LEVELS = 250
 """Category codes of one feature: HistGradientBoosting takes at most 255 bins, missing included."""
 
@@ -70,3 +72,17 @@ def features_of(column: ColumnInfo) -> tuple[Feature, ...]:
 def layout(columns: Sequence[ColumnInfo]) -> tuple[Feature, ...]:
     """All features in order: the columns' order, then each column's own."""
     return tuple(feature for column in columns for feature in features_of(column))
+
+
+def fold_copy_bytes(shape: DataShape) -> int:
+    """Anonymous memory that a trial holds for a fold's training rows before any family's own.
+
+    Prepared rows lie sorted by fold (`workers.data.prepared`). A holdout's training part is one
+    piece of the memory map: 0. With several folds the two pieces around the validation part are
+    joined: 4·n·d for X, 8·n for y, 8·n for weights, n = train_rows; y and weights are counted
+    whether or not they are needed. Validation parts are never copied. Example: 16,000 rows of 20
+    features in 5 folds: 1.5 MB. Exact; 0 in truth for folds in time order.
+    """
+    if shape.folds <= 1:
+        return 0
+    return shape.train_rows * (4 * shape.features + 16)

@@ -18,8 +18,8 @@ class PrepareJob:
     """Encode a dataset for a search.
 
     search: resource name. dataset_uri: the stored Parquet file. columns: the feature columns in
-    order. target_column: what is learned. task: `binary`, `multiclass`, `regression`. classes: texts
-    in order, empty for regression; the text of a number or boolean is parsed back to find
+    order. target_column: what is learned. task: `binary`, `multiclass`, `regression`. classes:
+    texts in order, empty for regression; the text of a number or boolean is parsed back to find
     its rows. folds: number of folds, 0 for a 20 % holdout.
     directory: where to write (see `workers.data.prepare`).
     """
@@ -64,9 +64,10 @@ class FitJob:
 
 @dataclass(frozen=True)
 class FitResult:
-    """score: the metric, in its own direction, the mean of `fold_scores`. metrics: all of
-    the task by name, averaged likewise. model_bytes: size of one fold's serialised model.
-    predict_seconds: median time to predict one row. fit_seconds: wall time of the fits alone.
+    """score: the metric, in its own direction, the mean of `fold_scores`, which lack folds that do
+    not define it. metrics: all of the task by name, averaged likewise, without undefined ones.
+    model_bytes: size of one fold's serialised model. predict_seconds: median time to predict one
+    row. fit_seconds: wall time of the fits alone.
     """
 
     score: float

@@ -1,0 +1,247 @@
+"""The internal service between a search's driver and the controller. Calls block for milliseconds.
+
+Laws: a call with a session that a newer driver has superseded changes nothing and fails; a call
+repeated with the same arguments changes nothing more; a trial that has ended never changes.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from controller.domain.errors import FailedPrecondition, InvalidField, SessionSuperseded
+from controller.domain.records import (
+    Candidate,
+    Dataset,
+    Directive,
+    Search,
+    Trial,
+    TrialEvent,
+)
+from controller.domain.search_moves import move, reopen_trial, start_clock
+from controller.domain.states import SearchState, TrialState, is_search_final
+from controller.ports.artifacts import Artifacts
+from controller.ports.clock import Clock
+from controller.ports.metrics import Metrics
+from controller.ports.store import Store, Transaction
+from controller.service import driving, tokens
+from controller.service.admitting import Admitting, dataset_of
+from controller.service.catalog import FamilyCatalog
+from controller.service.cluster_view import ClusterView
+from controller.service.endings import all_trials
+from controller.service.finishing import Finishing, bundle_uri
+from controller.service.gate import Gate
+from controller.service.heartbeats import Heartbeats
+from controller.service.reporting import report_events
+from controller.service.searches import view
+from controller.service.settings import ServiceSettings
+from controller.service.steering import Steered, store_change
+from controller.service.views import Assignment, Finish
+
+MAX_CANDIDATES = 64
+"""Most candidates of one Admit."""
+
+
+def new_session_part() -> str:
+    """The random part of a session."""
+    return secrets.token_hex(8)
+
+
+class WorkerService:
+    """`headgate.v1.WorkerService`; the proto documents each call.
+
+    All calls raise Unauthenticated, PermissionDenied; all but `open_session` SessionSuperseded.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        artifacts: Artifacts,
+        catalog: FamilyCatalog,
+        cluster_view: ClusterView,
+        heartbeats: Heartbeats,
+        clock: Clock,
+        metrics: Metrics,
+        settings: ServiceSettings,
+        session_part: Callable[[], str] = new_session_part,
+    ) -> None:
+        self._store = store
+        self._artifacts = artifacts
+        self._catalog = catalog
+        self._heartbeats = heartbeats
+        self._clock = clock
+        self._metrics = metrics
+        self._session_part = session_part
+        self._gate = Gate(catalog, cluster_view, settings)
+        self._admitting = Admitting(self._gate, catalog)
+        self._finishing = Finishing(artifacts)
+
+    def open_session(self, token: str, search: str, driver_id: str) -> Assignment:
+        """Raises: FailedPrecondition when the search has ended, InvalidField without an id."""
+        if not driver_id:
+            raise InvalidField("driver_id", "it is empty", "send a random id of this process")
+        now = self._clock.now()
+        with self._store.transaction() as tx:
+            record = tokens.authorized(tx, token, search)
+            if is_search_final(record.state):
+                raise FailedPrecondition(
+                    f"{search} is {record.state.value}; its driver has nothing to do",
+                    resource=search,
+                )
+            dataset = dataset_of(tx, record)
+            opened = record
+            if not (record.session and record.driver_id == driver_id):
+                opened = self._take_over(tx, record, driver_id, now)
+            steered, directive = self._settle(tx, record, self._sized(opened, dataset), 0)
+            answer = self._assignment(tx, steered.search, dataset, directive)
+        self._heartbeats.heard(search)
+        self._tell(steered)
+        return answer
+
+    def _take_over(self, tx: Transaction, search: Search, driver_id: str, now: float) -> Search:
+        """A new session; trials that the driver before was running wait for their next attempt."""
+        for trial in list(all_trials(tx, search.name, (TrialState.RUNNING,))):
+            tx.put(reopen_trial(trial))
+        started = start_clock(search, now)
+        if started.state is SearchState.PENDING:
+            started = move(started, SearchState.RUNNING, now)
+        part = self._session_part()
+        session = tokens.new_session(search.name, search.driver_attempts, part)
+        return replace(
+            started, session=session, driver_id=driver_id, pending_reason="", heartbeat_at=now
+        )
+
+    def _sized(self, search: Search, dataset: Dataset) -> Search:
+        """Reservation sizes for the cluster as it is now."""
+        shape = self._gate.shape(dataset, search.plan, search.spec)
+        return replace(search, reservation_sizes_bytes=self._gate.sizes(search.spec, shape))
+
+    def _assignment(
+        self, tx: Transaction, search: Search, dataset: Dataset, directive: Directive
+    ) -> Assignment:
+        return Assignment(
+            session=search.session,
+            search_view=view(tx, search, self._clock.now()),
+            dataset=dataset,
+            dataset_uri=dataset.uri,
+            bundle_uri=bundle_uri(self._artifacts, search),
+            space=self._catalog.space_of(search.spec),
+            directive=directive,
+            reservation_sizes_bytes=search.reservation_sizes_bytes,
+            slots=self._gate.slots(search.spec.limits, search.reservation_sizes_bytes),
+        )
+
+    def replay(self, token: str, session: str) -> list[Trial]:
+        """All trials by number. `Trial.candidate_id` is what the driver called each."""
+        with self._store.transaction() as tx:
+            search = self._owned(tx, token, session)
+            trials = list(all_trials(tx, search.name))
+        self._heartbeats.heard(search.name)
+        return trials
+
+    def admit(
+        self, token: str, session: str, candidates: Sequence[Candidate], spec_revision: int = 0
+    ) -> tuple[list[Trial], Directive]:
+        """One trial a candidate, in order, as far as the budget goes: fewer when the trials that
+        are left are used up, none when the directive does not let new trials start.
+
+        Raises: InvalidField for more than 64 candidates, an unknown family or parameter.
+        """
+        if len(candidates) > MAX_CANDIDATES:
+            text = f"there are {len(candidates)}"
+            raise InvalidField("candidates", text, f"send at most {MAX_CANDIDATES} at once")
+        now = self._clock.now()
+        with self._store.transaction() as tx:
+            before = self._owned(tx, token, session)
+            standing = driving.stand(tx, before, now)
+            admitted = self._admitting.admit(tx, standing, candidates, now)
+            steered, directive = self._settle(tx, before, admitted.search, spec_revision)
+        self._tell(steered)
+        self._heartbeats.heard(before.name)
+        for trial in admitted.decided:
+            self._metrics.admission_decided(trial.family, trial.verdict)
+        return admitted.trials, directive
+
+    def report(
+        self,
+        token: str,
+        session: str,
+        events: Sequence[TrialEvent],
+        unreachable_seconds: float = 0.0,
+    ) -> Directive:
+        """Late and repeated events change nothing. Raises: NotFound for an unknown trial."""
+        now = self._clock.now()
+        with self._store.transaction() as tx:
+            before = self._owned(tx, token, session)
+            search = self._charged(before, unreachable_seconds, now)
+            reported = report_events(tx, search, events, now)
+            steered, directive = self._settle(tx, before, reported.search, search.spec_revision)
+        self._tell(steered)
+        self._heartbeats.heard(before.name)
+        for trial in reported.ended:
+            self._metrics.trial_ended(trial)
+        return directive
+
+    def heartbeat(
+        self,
+        token: str,
+        session: str,
+        spec_revision: int = 0,
+        phase: str = "",
+        unreachable_seconds: float = 0.0,
+    ) -> Directive:
+        """The driver is alive."""
+        now = self._clock.now()
+        with self._store.transaction() as tx:
+            before = self._owned(tx, token, session)
+            search = self._charged(before, unreachable_seconds, now)
+            if not is_search_final(search.state):
+                search = replace(search, phase=phase)
+            steered, directive = self._settle(tx, before, search, spec_revision)
+        self._tell(steered)
+        self._heartbeats.heard(before.name)
+        return directive
+
+    def finish(self, token: str, session: str, outcome: Finish) -> None:
+        """Ends the search. What comes after its end changes nothing; a cancelled search takes no
+        model.
+
+        Raises: InvalidTransition when the driver says cancelled and nobody cancelled it.
+        """
+        now = self._clock.now()
+        with self._store.transaction() as tx:
+            before = self._owned(tx, token, session)
+            after = self._finishing.finish(tx, before, outcome, now)
+            steered = store_change(tx, before, after, now)
+        self._tell(steered)
+
+    def _owned(self, tx: Transaction, token: str, session: str) -> Search:
+        """The search of a session that holds. Raises: SessionSuperseded."""
+        search = tokens.authorized(tx, token, tokens.search_of(session))
+        if search.session != session:
+            raise SessionSuperseded(search.name)
+        return search
+
+    def _charged(self, search: Search, unreachable_seconds: float, now: float) -> Search:
+        if is_search_final(search.state):
+            return search
+        heard = self._heartbeats.last(search.name)
+        return driving.charge(search, unreachable_seconds, heard or search.heartbeat_at, now)
+
+    def _settle(
+        self, tx: Transaction, before: Search, after: Search, known_revision: int
+    ) -> tuple[Steered, Directive]:
+        """Looks at the budget again, stores what changed, and says what to do now."""
+        now = self._clock.now()
+        standing = driving.stand(tx, after, now)
+        final = standing.search
+        if final != before and not is_search_final(before.state):
+            final = replace(final, heartbeat_at=now)
+        directive = driving.direct(replace(standing, search=final), known_revision, now)
+        return store_change(tx, before, final, now), directive
+
+    def _tell(self, steered: Steered) -> None:
+        if steered.ended is not None:
+            steered.ended.tell(self._metrics)
+            self._heartbeats.forget(steered.search.name)

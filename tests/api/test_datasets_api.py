@@ -1,0 +1,200 @@
+"""DatasetService over the wire, its upload stream above all."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from controller.api.settings import ApiSettings
+from controller.domain.records import Dataset
+from controller.in_process import InProcessController
+from headgate.v1 import dataset_pb2, dataset_service_pb2_grpc
+from headgate.v1 import dataset_service_pb2 as pb
+from tests.api.wire import PARENT, Refuses, Stubs
+
+CSV = b"age,churned\n" + b"".join(b"%d,%s\n" % (i, b"yes" if i % 3 else b"no") for i in range(50))
+
+
+def header(**fields: object) -> pb.CreateDatasetRequest:
+    values = {"parent": PARENT, "dataset_id": "people", "upload_name": "people.csv", **fields}
+    return pb.CreateDatasetRequest(header=pb.CreateDatasetHeader(**values))  # type: ignore[arg-type]
+
+
+def chunk(data: bytes) -> pb.CreateDatasetRequest:
+    return pb.CreateDatasetRequest(chunk=data)
+
+
+def upload(stubs: Stubs, *parts: pb.CreateDatasetRequest) -> dataset_pb2.Dataset:
+    answer: dataset_pb2.Dataset = stubs.datasets.CreateDataset(iter(parts))
+    return answer
+
+
+def files_below(directory: Path) -> list[Path]:
+    return [path for path in directory.rglob("*") if path.is_file()]
+
+
+def test_an_uploaded_table_is_profiled_stored_and_deleted(
+    controller: InProcessController, stubs: Stubs, refused: Refuses
+) -> None:
+    made = upload(stubs, header(), chunk(CSV[:100]), chunk(b""), chunk(CSV[100:]))
+    assert made.name == f"{PARENT}/datasets/people"
+    assert made.format == dataset_pb2.TABLE_FORMAT_CSV
+    assert (made.profile.rows, len(made.profile.columns)) == (50, 2)
+    assert files_below(controller.scratch) == []
+    assert stubs.datasets.GetDataset(pb.GetDatasetRequest(name=made.name)) == made
+    listed = stubs.datasets.ListDatasets(pb.ListDatasetsRequest(parent=PARENT))
+    assert [each.name for each in listed.datasets] == [made.name]
+    stale = refused(
+        stubs.datasets.DeleteDataset, pb.DeleteDatasetRequest(name=made.name, etag="stale")
+    )
+    assert (stale.code, stale.reason) == (grpc.StatusCode.ABORTED, "ETAG_MISMATCH")
+    stubs.datasets.DeleteDataset(pb.DeleteDatasetRequest(name=made.name, etag=made.etag))
+    gone = refused(stubs.datasets.GetDataset, pb.GetDatasetRequest(name=made.name))
+    assert (gone.code, gone.resource_type) == (grpc.StatusCode.NOT_FOUND, "headgate.v1/Dataset")
+
+
+def test_a_table_is_read_by_its_uri(stubs: Stubs, tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(CSV)
+    made = upload(stubs, header(uri=path.as_uri()))
+    assert made.profile.rows == 50
+
+
+@pytest.mark.parametrize(
+    ("parts", "field"),
+    [
+        ([], "header"),
+        ([chunk(b"a,b\n")], "header"),
+        ([pb.CreateDatasetRequest()], "header"),
+        ([header(), header()], "header"),
+        ([header(), pb.CreateDatasetRequest()], "header"),
+        ([header(uri="file:///x.csv"), chunk(b"a")], "chunk"),
+        ([header(), chunk(b"x" * (1024 * 1024 + 1))], "chunk"),
+        ([header(parent="default"), chunk(CSV)], "header.parent"),
+        ([header(format=99), chunk(CSV)], "header.format"),
+        (
+            [pb.CreateDatasetRequest(header=pb.CreateDatasetHeader(parent=PARENT))],
+            "header.uri",
+        ),
+    ],
+)
+def test_a_stream_that_is_none_is_refused_by_its_field(
+    controller: InProcessController,
+    stubs: Stubs,
+    refused: Refuses,
+    parts: list[pb.CreateDatasetRequest],
+    field: str,
+) -> None:
+    refusal = refused(stubs.datasets.CreateDataset, iter(parts))
+    assert refusal.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert refusal.fields == (field,)
+    assert refusal.reason
+    assert files_below(controller.scratch) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "EMPTY_TABLE"),
+        (b"a,b\n", "EMPTY_TABLE"),
+        (b"a,a\n1,2\n3,4\n", "DUPLICATE_COLUMNS"),
+        (b"a,b\n1,2\n3\n", "RAGGED_ROWS"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_refused_with_its_reason(
+    controller: InProcessController, stubs: Stubs, refused: Refuses, content: bytes, reason: str
+) -> None:
+    refusal = refused(stubs.datasets.CreateDataset, iter([header(), chunk(content)]))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, reason)
+    assert len(refusal.fields) == 1
+    assert "\n" not in refusal.message
+    assert files_below(controller.scratch) == []
+    assert stubs.datasets.ListDatasets(pb.ListDatasetsRequest(parent=PARENT)).datasets == []
+
+
+def test_an_id_that_is_taken_is_refused(stubs: Stubs, refused: Refuses, people: Dataset) -> None:
+    refusal = refused(stubs.datasets.CreateDataset, iter([header(), chunk(CSV)]))
+    assert refusal.code is grpc.StatusCode.ALREADY_EXISTS
+    assert refusal.metadata["resource"] == people.name
+
+
+def test_the_same_request_id_gives_the_first_dataset(stubs: Stubs, refused: Refuses) -> None:
+    request_id = str(uuid.uuid4())
+    first = upload(stubs, header(request_id=request_id, dataset_id=""), chunk(CSV))
+    again = upload(stubs, header(request_id=request_id, dataset_id=""), chunk(CSV))
+    assert again == first
+    other = refused(
+        stubs.datasets.CreateDataset,
+        iter([header(request_id=request_id, dataset_id="other"), chunk(CSV)]),
+    )
+    assert (other.code, other.fields) == (grpc.StatusCode.INVALID_ARGUMENT, ("request_id",))
+
+
+def test_an_upload_beyond_the_limit_is_refused_while_it_comes(
+    tmp_path: Path, refused: Refuses
+) -> None:
+    settings = ApiSettings(max_upload_bytes=1_000, drain_seconds=1.0)
+    with (
+        InProcessController(tmp_path / "small", settings) as controller,
+        grpc.insecure_channel(controller.address) as channel,
+    ):
+        stub = dataset_service_pb2_grpc.DatasetServiceStub(channel)
+        refusal = refused(stub.CreateDataset, endless(header(), chunk(b"x" * 600)))
+        assert refusal.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert refusal.metadata["limit_bytes"] == "1000"
+        assert "uri" in refusal.message, "it says what to do instead"
+        assert files_below(controller.scratch) == []
+
+
+def endless(
+    first: pb.CreateDatasetRequest, others: pb.CreateDatasetRequest
+) -> Iterator[pb.CreateDatasetRequest]:
+    yield first
+    while True:
+        yield others
+
+
+def test_a_message_beyond_the_servers_limit_is_refused(stubs: Stubs) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        upload(stubs, header(), chunk(b"x" * (5 * 1024 * 1024)))
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_a_client_that_goes_away_leaves_no_file(
+    controller: InProcessController, stubs: Stubs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, ended = threading.Event(), threading.Event()
+    open_upload = controller.services.datasets.open_upload
+    rpc_ended = controller.metrics.rpc_ended
+
+    def noting_open() -> Path:
+        path = open_upload()
+        opened.set()
+        return path
+
+    def noting_end(method: str, code: str, seconds: float) -> None:
+        rpc_ended(method, code, seconds)
+        ended.set()
+
+    monkeypatch.setattr(controller.services.datasets, "open_upload", noting_open)
+    monkeypatch.setattr(controller.metrics, "rpc_ended", noting_end)
+    hold = threading.Event()
+
+    def parts() -> Iterable[pb.CreateDatasetRequest]:
+        yield header()
+        yield chunk(b"x" * 1_000)
+        hold.wait()
+
+    call = stubs.datasets.CreateDataset.future(parts())
+    assert opened.wait(30)
+    call.cancel()
+    assert ended.wait(30)
+    hold.set()
+    assert files_below(controller.scratch) == []
+    labels = {"method": "DatasetService/CreateDataset", "code": "CANCELLED"}
+    assert controller.registry.get_sample_value("headgate_grpc_requests_total", labels) == 1

@@ -1,0 +1,180 @@
+"""The trials of this driver: admitted and waiting, handed to Tune, ended and not yet learned from.
+
+Thread-safe, under the control's condition; nothing here blocks. Tune's thread takes and ends tasks,
+the candidate thread offers them and learns from those that ended.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from workers.driver.control import Control
+from workers.driver.known import Known
+from workers.driver.task import Task
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A task that is over, and what the sampler learns from it."""
+
+    task: Task
+    known: Known
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """waiting: admitted, not handed out. handed: given to Tune. admitted: ever, by the log too."""
+
+    waiting: int
+    handed: int
+    admitted: int
+
+
+@dataclass
+class _Handed:
+    task: Task
+    is_started: bool = False
+
+
+class Board:
+    """slots: trials that the cluster runs at once at the smallest reservation."""
+
+    def __init__(self, control: Control, slots: int) -> None:
+        self._control = control
+        self._slots = max(1, slots)
+        self._waiting: deque[Task] = deque()
+        self._handed: dict[str, _Handed] = {}
+        self._ended: deque[Ended] = deque()
+        self._admitted = 0
+        self._is_exhausted = False
+
+    def offer(self, tasks: Iterable[Task]) -> None:
+        """Admitted trials, to be run in order."""
+        with self._control.changed:
+            before = len(self._waiting)
+            self._waiting.extend(tasks)
+            self._admitted += len(self._waiting) - before
+            self._control.changed.notify_all()
+
+    def count(self, trials: int) -> None:
+        """Trials of the log that were admitted and have ended."""
+        with self._control.changed:
+            self._admitted += trials
+
+    def take(self, tune_id: str) -> Task | None:
+        """The next task, or None when there is none or enough run."""
+        with self._control.changed:
+            most = self._most_handed()
+            if not self._control.is_running or not self._waiting:
+                return None
+            if most is not None and len(self._handed) >= most:
+                return None
+            task = self._waiting.popleft()
+            self._handed[tune_id] = _Handed(task)
+            return task
+
+    def start(self, tune_id: str) -> Task | None:
+        """Tune begins it. None for an id that was not handed out."""
+        with self._control.changed:
+            handed = self._handed.get(tune_id)
+            if handed is None:
+                return None
+            handed.is_started = True
+            return handed.task
+
+    def leave(self, tune_id: str) -> tuple[Task, bool] | None:
+        """Tune is done with it: the task and whether it was started; None for an unknown id."""
+        with self._control.changed:
+            handed = self._handed.pop(tune_id, None)
+            self._control.changed.notify_all()
+            return None if handed is None else (handed.task, handed.is_started)
+
+    def put_back(self, task: Task) -> None:
+        """It is to be run next: it was withdrawn, or lost."""
+        with self._control.changed:
+            self._waiting.appendleft(task)
+            self._control.changed.notify_all()
+
+    def end(self, ended: Ended) -> None:
+        """It is over, to be learned from."""
+        with self._control.changed:
+            self._ended.append(ended)
+            self._control.changed.notify_all()
+
+    def drain_waiting(self) -> list[Task]:
+        """Takes all that wait: they will not be run."""
+        with self._control.changed:
+            tasks = list(self._waiting)
+            self._waiting.clear()
+            return tasks
+
+    def drain_ended(self) -> list[Ended]:
+        """Takes what is to be learned from, in the order it ended."""
+        with self._control.changed:
+            ended = list(self._ended)
+            self._ended.clear()
+            return ended
+
+    def room(self) -> int:
+        """How many more trials should be admitted now."""
+        with self._control.changed:
+            room = self._depth() - len(self._waiting) - len(self._handed)
+            budget = self._control.spec.budget.max_trials
+            if budget > 0:
+                room = min(room, budget - self._admitted)
+            return max(0, room)
+
+    @property
+    def width(self) -> int:
+        """Trials that run at once."""
+        with self._control.changed:
+            most = self._most_handed()
+            return self._slots if most is None else max(1, min(self._slots, most))
+
+    @property
+    def is_exhausted(self) -> bool:
+        """No more candidates will come unless the space changes."""
+        with self._control.changed:
+            return self._is_exhausted
+
+    @is_exhausted.setter
+    def is_exhausted(self, value: bool) -> None:
+        with self._control.changed:
+            self._is_exhausted = value
+            self._control.changed.notify_all()
+
+    @property
+    def has_ended(self) -> bool:
+        """Something is to be learned."""
+        with self._control.changed:
+            return bool(self._ended)
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is in Tune's hands."""
+        with self._control.changed:
+            return not self._handed
+
+    @property
+    def is_done(self) -> bool:
+        """Nothing waits, runs, or will come: the space or the trial budget is used up."""
+        with self._control.changed:
+            budget = self._control.spec.budget.max_trials
+            is_used_up = 0 < budget <= self._admitted
+            return (self._is_exhausted or is_used_up) and not self._waiting and not self._handed
+
+    def statistics(self) -> Statistics:
+        """Counts, all of the same moment."""
+        with self._control.changed:
+            return Statistics(len(self._waiting), len(self._handed), self._admitted)
+
+    def _most_handed(self) -> int | None:
+        return self._control.spec.limits.max_concurrent_trials or None
+
+    def _depth(self) -> int:
+        """Running and ready together. One at a time: the running one and the next. Else as many
+        ready as run, and one, so that Tune has one of the size that comes free.
+        """
+        return 2 if self.width == 1 else 2 * self.width + 1

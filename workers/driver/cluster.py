@@ -1,0 +1,154 @@
+"""The driver's wall around Ray: work outside of Tune's trials, always within a reservation.
+
+Agents are found by node; a search's jobs are ended or released on every node that has an agent.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError, RayError, RayTaskError
+
+from workers.driver.task import AgentFinder, Reservation
+from workers.sandbox.agent import RAY_NAMESPACE, agent_name
+from workers.trial.job import Outcome, PrepareJob, RefitJob, SandboxLimits
+
+log = logging.getLogger("headgate.driver")
+
+WARM_WORKERS = 16
+"""Most worker processes that import Tune ahead of the first trials."""
+RELEASE_SECONDS = 20.0
+"""How long the agents may take to free a search's data at its end."""
+
+
+class Cluster:
+    """A connected Ray. get_agent: see `workers.sandbox.agent`. work_dir: on every node."""
+
+    def __init__(self, get_agent: AgentFinder, work_dir: str) -> None:
+        self._get_agent = get_agent
+        self._work_dir = work_dir
+
+    def connect(self) -> None:
+        """Joins the cluster of the job that this driver is. Blocks for seconds."""
+        ray.init(
+            address="auto",
+            namespace=RAY_NAMESPACE,
+            logging_level=logging.ERROR,
+            log_to_driver=False,
+            configure_logging=False,
+        )
+
+    def warm(self, workers: int) -> None:
+        """Has so many worker processes import what trial actors need: Ray gives them to the first
+        trials, which then start seconds earlier. Does not wait.
+        """
+        warmer = ray.remote(_import_trial_actor).options(
+            num_cpus=0, scheduling_strategy="SPREAD", max_retries=0
+        )
+        for _ in range(min(workers, WARM_WORKERS)):
+            warmer.remote()
+
+    def warm_agents(self) -> None:
+        """Has the agents of nodes that can run trials start their forkservers. Does not wait."""
+        for node in _nodes():
+            if node["Resources"].get("CPU", 0) > 0:
+                self._get_agent(node["NodeID"], self._work_dir)
+
+    def prepare(
+        self, job: PrepareJob, limits: SandboxLimits, held: Reservation
+    ) -> concurrent.futures.Future[Outcome]:
+        """Encodes the data on the node that has room for it first."""
+        return self._run("prepare", job, limits, held)
+
+    def refit(
+        self, job: RefitJob, prepare: PrepareJob, limits: SandboxLimits, held: Reservation
+    ) -> concurrent.futures.Future[Outcome]:
+        """Fits the winner on the node that has room for it first; the data is prepared there when
+        it is not there yet.
+        """
+        return self._run("refit", job, limits, held, prepare)
+
+    def cancel(self, search: str) -> None:
+        """Ends all fits of the search on all nodes. Does not wait."""
+        for agent in self._agents():
+            agent.cancel.remote(search, None)
+
+    def release(self, search: str) -> None:
+        """Frees the search's data on all nodes. Blocks for at most `RELEASE_SECONDS`."""
+        pending = [agent.release.remote(search) for agent in self._agents()]
+        ready, late = (
+            ray.wait(pending, num_returns=len(pending), timeout=RELEASE_SECONDS)
+            if (pending)
+            else ([], [])
+        )
+        if late:
+            log.warning("%d of %d nodes did not free the data in time", len(late), len(pending))
+        for reference in ready:
+            try:
+                ray.get(reference)
+            except (RayActorError, RayTaskError) as error:
+                log.warning("a node did not free the data: %s", error)
+
+    def _run(
+        self,
+        method: str,
+        job: PrepareJob | RefitJob,
+        limits: SandboxLimits,
+        held: Reservation,
+        prepare: PrepareJob | None = None,
+    ) -> concurrent.futures.Future[Outcome]:
+        remote = ray.remote(_on_this_node).options(
+            num_cpus=held.cpus, num_gpus=held.gpus, memory=held.memory_bytes, max_retries=2
+        )
+        reference = remote.remote(self._get_agent, self._work_dir, method, job, limits, prepare)
+        future: concurrent.futures.Future[Outcome] = concurrent.futures.Future()
+        reference.future().add_done_callback(lambda done: future.set_result(_outcome(done)))
+        return future
+
+    def _agents(self) -> Iterator[Any]:
+        for node in _nodes():
+            with contextlib.suppress(ValueError):  # no agent on this node
+                name = agent_name(node["NodeID"], self._work_dir)
+                yield ray.get_actor(name, namespace=RAY_NAMESPACE)
+
+
+def _nodes() -> list[dict[str, Any]]:
+    return [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+
+
+def _outcome(done: concurrent.futures.Future[Outcome]) -> Outcome:
+    try:
+        return done.result()
+    except RayError as error:
+        return Outcome(kind="LOST", message=f"the worker was lost: {error}")
+
+
+def _on_this_node(
+    get_agent: Callable[[str, str], Any],
+    work_dir: str,
+    method: str,
+    job: PrepareJob | RefitJob,
+    limits: SandboxLimits,
+    prepare: PrepareJob | None,
+) -> Outcome:
+    """Runs in a Ray worker, inside the reservation. Preparing twice is harmless and quick."""
+    agent = get_agent(ray.get_runtime_context().get_node_id(), work_dir)
+    try:
+        if prepare is not None:
+            prepared: Outcome = ray.get(agent.prepare.remote(prepare, limits))
+            if prepared.kind != "OK":
+                return prepared
+        outcome: Outcome = ray.get(getattr(agent, method).remote(job, limits))
+    except RayActorError as error:
+        return Outcome(kind="LOST", message=f"the agent was lost: {error}")
+    return outcome
+
+
+def _import_trial_actor() -> None:
+    """Runs in a Ray worker, which keeps what it imported."""
+    import workers.driver.trainable  # noqa: F401, PLC0415 its import is the work

@@ -1,0 +1,169 @@
+"""What random forests and extra trees share: parameters, the cost of deep trees, prediction.
+
+Trees take missing values as they are and category codes as numbers: codes are ranks by frequency.
+"""
+
+# ruff: noqa: PLC0415  # learning libraries are imported where they are used: see base.py
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from workers.families.base import (
+    Choices,
+    Cost,
+    DataShape,
+    FeatureInfo,
+    Integers,
+    Parameter,
+    Parameters,
+    Value,
+)
+from workers.families.configurations import halvings, text, variation, whole, whole_or_none
+from workers.families.estimators import EstimatorFamily, Fitted, library_scores
+from workers.families.phases import MIB, largest, training_rows_bytes, validation_rows_bytes
+
+_FEW_ROWS = 256
+"""Up to here a loop over the trees is faster than the library's thread pool: 10 times for 1 row."""
+
+_PARAMETERS = (
+    Parameter("n_estimators", Integers(50, 600, log=True), 100, "Trees."),
+    Parameter(
+        "max_features",
+        Choices(("sqrt", 0.33, 0.5, 0.75, 1.0)),
+        "sqrt",
+        "Share of the features that a split looks at.",
+    ),
+    Parameter("min_samples_leaf", Integers(1, 64, log=True), 1, "Least rows in a leaf."),
+    Parameter(
+        "max_depth", Choices((None, 30, 20, 15, 10, 6)), None, "Depth of a tree; none: no limit."
+    ),
+    Parameter(
+        "criterion",
+        Choices(("gini", "entropy")),
+        "gini",
+        "How a split is judged. Regression always uses the squared error.",
+    ),
+)
+
+
+class Forest(EstimatorFamily):
+    """A forest of independent trees.
+
+    sampled_share: distinct rows a tree sees. class_fill: nodes grown as a share of
+    2·rows/min_samples_leaf with 2 classes and with 8 or more; regression grows all.
+    split_seconds: CPU seconds a row, candidate feature and level.
+    """
+
+    parameters = _PARAMETERS
+    sampled_share: float
+    class_fill: tuple[float, float]
+    split_seconds: float
+
+    def build(self, is_classification: bool, settings: dict[str, Any]) -> Any:
+        """The library's estimator."""
+        raise NotImplementedError
+
+    def portfolio(self, shape: DataShape) -> tuple[dict[str, Value], ...]:
+        """Shallow leaves first, then more trees; regression looks at more features a split."""
+        wide: Value = 0.33 if shape.classes == 0 else "sqrt"
+        return (
+            variation(_PARAMETERS),
+            variation(_PARAMETERS, n_estimators=200, min_samples_leaf=4, max_features=wide),
+            variation(_PARAMETERS, n_estimators=300, max_features=0.5, min_samples_leaf=2),
+        )
+
+    def cost(self, shape: DataShape, parameters: Parameters, cpus: int) -> Cost:
+        """Trees, which hold nearly all memory, and each thread's row indices and weights.
+
+        t trees, N nodes a tree, K class columns (1 for regression), n train rows, T threads.
+        trees: t·N·(64+8K), exact given N: 64 bytes of node and 8 of value a class.
+        N = min(fill·2·n·share/min_samples_leaf, 2^(D+1)−1): fill depends on the data's noise, and
+        is the known error: predicted/actual .5 to 2. work: 60·T·n. runtime: 1 MB.
+        Example: 16,000 rows, 2 classes, 100 random-forest trees of min_samples_leaf 1: N = 6,067
+        with fill .3, 49 MB of trees.
+        """
+        n, trees = shape.train_rows, whole(parameters, "n_estimators")
+        nodes = self._nodes(shape, parameters)
+        tree_bytes = trees * (nodes * (64 + 8 * max(1, shape.classes)) + 1500)
+        held = {"trees": tree_bytes, "runtime": MIB}
+        fit = held | {"training rows": training_rows_bytes(shape), "work": 60 * cpus * n}
+        predict = held | {
+            "validation rows": validation_rows_bytes(shape),
+            "scores": 8 * (cpus + 1) * shape.validation_rows * max(1, shape.classes),
+        }
+        depth = math.log2(nodes + 1)
+        per_tree = self.split_seconds * n * self._candidates(shape, parameters) * depth
+        scoring = 1.5e-7 * trees * depth * shape.validation_rows
+        return Cost(
+            memory_terms=largest(fit, predict),
+            cpu_seconds=shape.folds * (0.05 + trees * (1e-3 + per_tree) + scoring),
+            model_bytes=int(tree_bytes + 20_000),
+            predict_seconds=2e-4 + 4e-6 * trees,
+        )
+
+    def lighter(self, parameters: Parameters) -> Iterator[dict[str, Value]]:
+        """Larger leaves, then limited depth, then fewer trees."""
+        changes: dict[str, Value] = {}
+        for rows in (2, 4, 8, 16, 32, 64):
+            if rows > whole(parameters, "min_samples_leaf"):
+                changes["min_samples_leaf"] = rows
+                yield dict(changes)
+        for depth in (15, 10, 6):
+            if depth < (whole_or_none(parameters, "max_depth") or 64):
+                changes["max_depth"] = depth
+                yield dict(changes)
+        for trees in halvings(whole(parameters, "n_estimators"), 50):
+            changes["n_estimators"] = trees
+            yield dict(changes)
+
+    def fit(
+        self,
+        features: FeatureInfo,
+        parameters: Parameters,
+        X: Any,
+        y: Any,
+        sample_weight: Any | None,
+        seed: int,
+    ) -> Fitted:
+        """See `Family.fit`. Float32 rows are used without a copy."""
+        settings: dict[str, Any] = {
+            "n_estimators": whole(parameters, "n_estimators"),
+            "max_features": _share(parameters),
+            "min_samples_leaf": whole(parameters, "min_samples_leaf"),
+            "max_depth": whole_or_none(parameters, "max_depth"),
+            "criterion": text(parameters, "criterion") if features.classes else "squared_error",
+            "n_jobs": features.cpus,
+            "random_state": seed,
+        }
+        forest = self.build(features.classes > 0, settings)
+        return Fitted(forest.fit(X, y, sample_weight=sample_weight), features.classes)
+
+    def scores(self, model: Fitted, X: Any) -> Any:
+        """See `EstimatorFamily.scores`. Few rows are scored without a thread pool."""
+        if len(X) > _FEW_ROWS:
+            return library_scores(model, X)
+        import numpy as np
+
+        rows = np.ascontiguousarray(X, dtype=np.float32)
+        trees = model.estimator.estimators_
+        return sum(tree.tree_.predict(rows) for tree in trees) / len(trees)
+
+    def _nodes(self, shape: DataShape, parameters: Parameters) -> float:
+        few, many = self.class_fill
+        fill = few + (many - few) * min(1.0, (shape.classes - 2) / 6) if shape.classes else 1.0
+        grown = 2 * shape.train_rows * self.sampled_share / whole(parameters, "min_samples_leaf")
+        depth = whole_or_none(parameters, "max_depth")
+        limit = grown * fill if depth is None else min(grown * fill, 2.0 ** (depth + 1) - 1)
+        return max(1.0, limit)
+
+    def _candidates(self, shape: DataShape, parameters: Parameters) -> float:
+        share = _share(parameters)
+        return math.sqrt(shape.features) if share == "sqrt" else share * shape.features
+
+
+def _share(parameters: Parameters) -> Any:
+    """`max_features` as the library takes it: a float share or a word."""
+    value = parameters["max_features"]
+    return value if isinstance(value, str) else float(value or 0)

@@ -1,0 +1,1 @@
+"""Generated from inference.proto; do not edit. How: see workers/serving/grpc_methods.py."""
