@@ -33,7 +33,7 @@ from controller.adapters.ray_rest import RayRest
 from controller.domain.errors import Unavailable
 
 _START_TIMEOUT_SECONDS = 180.0  # an idle two-core machine takes 5-10 s; a busy one far longer
-_DRAIN_SECONDS = 15.0
+_DRAIN_SECONDS = 4.0  # Ray waits up to 30 s for actors; what has to last is in our store
 _SOCKET_PATH_LIMIT = 107  # bytes of a Unix socket's path (unix(7)), the final zero left out
 _RAY_SOCKET_SUFFIX = 80  # bytes that Ray appends: /session_DATE_PID/sockets/plasma_store
 _VERSION = 1

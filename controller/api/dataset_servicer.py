@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 
 from google.protobuf import empty_pb2
 
@@ -35,10 +37,11 @@ class DatasetServicer(dataset_service_pb2_grpc.DatasetServiceServicer):
 
     async def CreateDataset(self, parts: Parts, _context: Context) -> dataset_pb2.Dataset:
         header = await receive_header(parts)
+        create = self._creation(header)
         if header.WhichOneof("source") == "uri":
             await receive_nothing(parts)
-            return dataset_to_proto(await self._threads.slow(self._create, header, Uri(header.uri)))
-        return dataset_to_proto(await self._upload(header, parts))
+            return dataset_to_proto(await self._threads.slow(create, Uri(header.uri)))
+        return dataset_to_proto(await self._upload(header.upload_name, create, parts))
 
     async def GetDataset(
         self, request: pb.GetDatasetRequest, _context: Context
@@ -64,23 +67,23 @@ class DatasetServicer(dataset_service_pb2_grpc.DatasetServiceServicer):
         await self._threads.call(self._service.delete, name, request.etag)
         return empty_pb2.Empty()
 
-    async def _upload(self, header: pb.CreateDatasetHeader, parts: Parts) -> Dataset:
+    def _creation(self, header: pb.CreateDatasetHeader) -> Callable[[Upload | Uri], Dataset]:
+        """The call that is left to do once the source is there. Raises: InvalidField, before a
+        single byte of the file is taken in.
+        """
+        parent = NamespaceName.parse(header.parent, "header.parent")
+        asked = format_from_proto(header.format, "header.format")
+        return partial(self._service.create, parent, header.dataset_id, header.request_id, asked)
+
+    async def _upload(
+        self, name: str, create: Callable[[Upload | Uri], Dataset], parts: Parts
+    ) -> Dataset:
         path = self._service.open_upload()  # not in a thread: see `receive_file`
         try:
             await receive_file(parts, path, self._max_upload_bytes, self._threads)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-        source = Upload(header.upload_name, path)
-        creation = asyncio.ensure_future(self._threads.slow(self._create, header, source))
+        creation = asyncio.ensure_future(self._threads.slow(create, Upload(name, path)))
         discard_after(creation, path)
         return await asyncio.shield(creation)
-
-    def _create(self, header: pb.CreateDatasetHeader, source: Upload | Uri) -> Dataset:
-        return self._service.create(
-            NamespaceName.parse(header.parent, "header.parent"),
-            header.dataset_id,
-            header.request_id,
-            format_from_proto(header.format, "header.format"),
-            source,
-        )

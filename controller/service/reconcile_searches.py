@@ -176,7 +176,12 @@ class SearchReconciler:
         text = "; ".join(part for part in (cause, driver_job.last_line(log)) if part)
         await self._change(search.name, lambda s, now: self._bereft(s, job, text, now))
         self._forget(search.name)
-        await self._cluster.delete(job.submission_id)
+        await self._discard(job)
+
+    async def _discard(self, job: Job) -> None:
+        """Has Ray forget a job, if it knows it."""
+        if job.state is not JobState.UNKNOWN:
+            await self._cluster.delete(job.submission_id)
 
     def _bereft(self, search: Search, job: Job, cause: str, now: float) -> Search:
         """The search after its driver died."""
@@ -201,7 +206,7 @@ class SearchReconciler:
                 await self._cluster.stop(job.submission_id)
             return
         await self._last_log(search, job)
-        await self._cluster.delete(job.submission_id)
+        await self._discard(job)
         await self._change(search.name, lambda s, _: replace(s, driver_job=""))
         self._forget(search.name)
 

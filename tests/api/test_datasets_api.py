@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -165,36 +166,87 @@ def test_a_message_beyond_the_servers_limit_is_refused(stubs: Stubs) -> None:
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-def test_a_client_that_goes_away_leaves_no_file(
-    controller: InProcessController, stubs: Stubs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened, ended = threading.Event(), threading.Event()
-    open_upload = controller.services.datasets.open_upload
-    rpc_ended = controller.metrics.rpc_ended
+@pytest.fixture
+def ended(controller: InProcessController, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set when the server is done with a call."""
+    event, rpc_ended = threading.Event(), controller.metrics.rpc_ended
 
-    def noting_open() -> Path:
-        path = open_upload()
-        opened.set()
-        return path
-
-    def noting_end(method: str, code: str, seconds: float) -> None:
+    def noting(method: str, code: str, seconds: float) -> None:
         rpc_ended(method, code, seconds)
-        ended.set()
+        event.set()
 
-    monkeypatch.setattr(controller.services.datasets, "open_upload", noting_open)
-    monkeypatch.setattr(controller.metrics, "rpc_ended", noting_end)
-    hold = threading.Event()
+    monkeypatch.setattr(controller.metrics, "rpc_ended", noting)
+    return event
 
-    def parts() -> Iterable[pb.CreateDatasetRequest]:
+
+def test_a_client_that_goes_away_leaves_no_file(
+    controller: InProcessController,
+    stubs: Stubs,
+    ended: threading.Event,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    is_open, hold = threading.Event(), threading.Event()
+    chosen: list[Path] = []
+    open_upload = controller.services.datasets.open_upload
+
+    def noting() -> Path:
+        chosen.append(open_upload())
+        chosen[0].touch()
+        is_open.set()
+        return chosen[0]
+
+    monkeypatch.setattr(controller.services.datasets, "open_upload", noting)
+
+    def parts() -> Iterator[pb.CreateDatasetRequest]:
         yield header()
         yield chunk(b"x" * 1_000)
         hold.wait()
 
     call = stubs.datasets.CreateDataset.future(parts())
-    assert opened.wait(30)
+    assert is_open.wait(30)
+    assert chosen[0].exists()
     call.cancel()
     assert ended.wait(30)
     hold.set()
     assert files_below(controller.scratch) == []
     labels = {"method": "DatasetService/CreateDataset", "code": "CANCELLED"}
     assert controller.registry.get_sample_value("headgate_grpc_requests_total", labels) == 1
+
+
+def test_a_table_that_is_being_read_is_read_to_the_end_for_the_next_call(
+    controller: InProcessController,
+    stubs: Stubs,
+    ended: threading.Event,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    is_reading, release, is_read = threading.Event(), threading.Event(), threading.Event()
+    create = controller.services.datasets.create
+
+    def slow_create(*arguments: Any) -> Dataset:
+        is_reading.set()
+        assert release.wait(30)
+        try:
+            return create(*arguments)
+        finally:
+            is_read.set()
+
+    monkeypatch.setattr(controller.services.datasets, "create", slow_create)
+    request_id = str(uuid.uuid4())
+    parts = [header(request_id=request_id, dataset_id=""), chunk(CSV)]
+    call = stubs.datasets.CreateDataset.future(iter(parts))
+    assert is_reading.wait(30)
+    call.cancel()
+    assert ended.wait(30)
+    release.set()
+    assert is_read.wait(30)
+    again = upload(stubs, *parts)
+    listed = stubs.datasets.ListDatasets(pb.ListDatasetsRequest(parent=PARENT))
+    assert [each.name for each in listed.datasets] == [again.name]
+    assert files_below(controller.scratch) == []
+
+
+def test_a_bad_header_is_refused_before_the_file_is_taken_in(
+    stubs: Stubs, refused: Refuses
+) -> None:
+    refusal = refused(stubs.datasets.CreateDataset, endless(header(parent="x"), chunk(b"x")))
+    assert refusal.fields == ("header.parent",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import grpc
@@ -55,6 +56,26 @@ def test_a_watch_goes_on_from_its_token(stubs: Stubs, search: str) -> None:
     again = watch(stubs, search, token)
     assert next(again).search.state == search_pb2.Search.PAUSED
     again.cancel()
+
+
+def test_a_watcher_that_goes_away_is_forgotten(
+    controller: InProcessController,
+    stubs: Stubs,
+    search: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended, codes = threading.Event(), []
+
+    def noting(method: str, code: str, seconds: float) -> None:
+        codes.append((method, code))
+        ended.set()
+
+    steps = watch(stubs, search)
+    next(steps)
+    monkeypatch.setattr(controller.metrics, "rpc_ended", noting)
+    steps.cancel()
+    assert ended.wait(30)
+    assert codes == [("SearchService/WatchSearch", "CANCELLED")]
 
 
 def test_a_search_that_has_ended_is_shown_once(stubs: Stubs, search: str) -> None:

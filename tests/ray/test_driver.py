@@ -94,7 +94,7 @@ def controller(table: Path, tmp_path: Path, **kwargs: Any) -> FakeController:
 
 
 @contextmanager
-def driver(cluster: str, server: str, work_dir: Path) -> Iterator[subprocess.Popen[str]]:
+def driver(cluster: str, server: str, work_dir: Path) -> Iterator[subprocess.Popen[bytes]]:
     """`python -m workers.driver`, as the job runs it."""
     environment = {
         **os.environ,
@@ -104,33 +104,41 @@ def driver(cluster: str, server: str, work_dir: Path) -> Iterator[subprocess.Pop
         "HEADGATE_SEARCH_TOKEN": TOKEN,
         "HEADGATE_WORK_DIR": str(work_dir),
     }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "workers.driver"],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    log = work_dir / "driver.log"
+    with log.open("a") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "workers.driver"],
+            env=environment,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
     try:
         yield process
     finally:
         process.kill()
-        print(process.communicate()[0])  # noqa: T201 shown when the test fails
-        node_id = ray.get_runtime_context().get_node_id()
-        ray.kill(ray.get_actor(agent_name(node_id, str(work_dir)), namespace=RAY_NAMESPACE))
+        process.wait()
+        print(log.read_text())
+
+
+@pytest.fixture
+def work_dir(cluster: str, tmp_path: Path) -> Iterator[Path]:
+    """A directory for Headgate with an agent of its own, which ends with the test."""
+    yield tmp_path
+    node_id = ray.get_runtime_context().get_node_id()
+    ray.kill(ray.get_actor(agent_name(node_id, str(tmp_path)), namespace=RAY_NAMESPACE))
 
 
 def test_a_search_with_a_rejection_and_a_pause_ends_with_a_model(
-    cluster: str, table: Path, tmp_path: Path
+    cluster: str, table: Path, work_dir: Path
 ) -> None:
     def gate(candidate: worker_service_pb2.Candidate) -> trial_pb2.Verdict:
         if candidate.family == "knn":
             return rejected()
         return admitted(memory_bytes=LARGE if candidate.family == "random_forest" else SMALL)
 
-    fake = controller(table, tmp_path, gate=gate)
+    fake = controller(table, work_dir, gate=gate)
     fake.spec.budget.max_trials = 6
-    with serving(fake) as server, driver(cluster, server, tmp_path) as process:
+    with serving(fake) as server, driver(cluster, server, work_dir) as process:
         fake.wait_for(lambda: fake.count(Trial.SUCCEEDED) >= 2)
         fake.order(Directive.PAUSE)
         fake.wait_for(lambda: "paused" in fake.phases)
@@ -139,8 +147,8 @@ def test_a_search_with_a_rejection_and_a_pause_ends_with_a_model(
         assert before < 6
         fake.order(Directive.RUN)
         fake.wait_for(lambda: fake.count(Trial.SUCCEEDED) == 6)
-        output, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, output
+        process.wait(timeout=60)
+    assert process.returncode == 0
     assert fake.count(Trial.REJECTED) >= 1
     assert fake.finished is not None
     model = fake.finished.model
@@ -148,42 +156,42 @@ def test_a_search_with_a_rejection_and_a_pause_ends_with_a_model(
     assert (model.family, model.score) == (best.family, best.score)
     assert [each.name for each in model.inputs] == ["x", "z"]
     assert model.training_rows == ROWS
-    bundle = load_bundle((tmp_path / "bundle").as_uri(), model.manifest_sha256)
+    bundle = load_bundle((work_dir / "bundle").as_uri(), model.manifest_sha256)
     assert bundle.predict_columns({"x": [3.0, -3.0], "z": ["red", "blue"]}).labels == ["yes", "no"]
-    assert not (tmp_path / "searches" / "default.demo" / "tune").exists()
-    assert not (tmp_path / "searches" / "default.demo" / "data").exists()
+    assert not (work_dir / "searches" / "default.demo" / "tune").exists()
+    assert not (work_dir / "searches" / "default.demo" / "data").exists()
     assert "knn rejected" in output
     print(output)
 
 
 def test_a_killed_driver_is_followed_by_one_that_loses_nothing(
-    cluster: str, table: Path, tmp_path: Path
+    cluster: str, table: Path, work_dir: Path
 ) -> None:
-    fake = controller(table, tmp_path)
+    fake = controller(table, work_dir)
     fake.spec.budget.max_trials = 4
     fake.spec.families.extend(["linear", "knn"])
     with serving(fake) as server:
-        with driver(cluster, server, tmp_path) as first:
+        with driver(cluster, server, work_dir) as first:
             fake.wait_for(lambda: fake.count(Trial.SUCCEEDED) >= 1)
             first.send_signal(signal.SIGKILL)
-            first.communicate()
-        with driver(cluster, server, tmp_path) as second:
-            output, _ = second.communicate(timeout=120)
-    assert second.returncode == 0, output
+            first.wait()
+        with driver(cluster, server, work_dir) as second:
+            second.wait(timeout=120)
+    assert second.returncode == 0
     assert fake.states() == ["SUCCEEDED"] * 4
     assert fake.finished is not None
     assert fake.finished.HasField("model")
 
 
 def test_cancelling_ends_running_fits_and_keeps_no_model(
-    cluster: str, table: Path, tmp_path: Path
+    cluster: str, table: Path, work_dir: Path
 ) -> None:
-    fake = controller(table, tmp_path)
-    with serving(fake) as server, driver(cluster, server, tmp_path) as process:
+    fake = controller(table, work_dir)
+    with serving(fake) as server, driver(cluster, server, work_dir) as process:
         fake.wait_for(lambda: fake.count(Trial.SUCCEEDED) >= 1)
         fake.order(Directive.CANCEL)
-        output, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, output
+        process.wait(timeout=60)
+    assert process.returncode == 0
     assert fake.finished is not None
     assert fake.finished.cancelled
     assert fake.count(Trial.RUNNING, Trial.ADMITTED) == 0

@@ -10,6 +10,7 @@ Missing is None, NaN, an empty text, and, where a number, boolean or date is wan
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -28,6 +29,9 @@ NOT_A_TIME = np.iinfo(np.int64).min
 _TRUE = frozenset({"true", "yes", "1"})
 _FALSE = frozenset({"false", "no", "0"})
 _PLAIN_NUMBERS = frozenset({int, float, bool, type(None)})
+_DOTS = re.compile(r"(\d\d?)\.(\d\d?)\.(\d{4})")
+_SLASHES = re.compile(r"(\d\d?)/(\d\d?)/(\d{4})")
+_YEAR_FIRST = re.compile(r"(\d{4})/(\d\d?)/(\d\d?)")
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 (stored times have no zone: they are UTC)
 
 
@@ -190,10 +194,24 @@ def _moment(value: Any) -> int:
 
 
 def _parsed_date(text: str) -> datetime:
-    """ISO 8601, or day/month/year as the reader of tables takes it."""
-    if "/" in text:
-        return datetime.strptime(text, "%d/%m/%Y")  # noqa: DTZ007 (stored times have no zone)
-    return datetime.fromisoformat(text)
+    """ISO 8601, or another form that the reader of tables takes, if one cell can tell it.
+
+    05/04/2024 may be April or May: a table's other cells decide, a single cell cannot.
+    """
+    if match := _DOTS.match(text):
+        day, month, year = match.groups()
+    elif match := _YEAR_FIRST.match(text):
+        year, month, day = match.groups()
+    elif match := _SLASHES.match(text):
+        day, month, year = match.groups()
+        if int(month) > 12:
+            day, month = month, day
+        elif int(day) <= 12 and int(day) != int(month):
+            raise ValueError(f"{text!r}: which is the month?")
+    else:
+        return datetime.fromisoformat(text)
+    rest = text[match.end() :]
+    return datetime.fromisoformat(f"{year}-{int(month):02}-{int(day):02}{rest}")
 
 
 def _text(value: Any) -> str | None:

@@ -1,9 +1,10 @@
 """Encodes a dataset once for all trials of a search on a node.
 
 The stored table is streamed: memory is a batch of rows and about 2 MiB a column of Parquet's pages
-and dictionaries, the distinct texts of one category column at a time, and a few numbers a row. X goes to disk by plain writes (a full disk is an OSError; a
-memory map would end the process). Two processes may prepare the same directory: the second waits
-for the first and finds its work. What a killed run left is removed by the next.
+and dictionaries, the distinct texts of one category column at a time, and a few numbers a row. X
+goes to disk by plain writes (a full disk is an OSError; a memory map would end the process). Two
+processes may prepare the same directory: the second waits for the first and finds its work. What a
+killed run left is removed by the next.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Scores one configuration: fits it once a fold on prepared data. Runs inside a sandbox child.
+"""Scores one configuration: fits it once a fold on prepared data. Runs inside a sandbox child,
+which has limited the threads of the libraries.
 
 Memory beyond what the family's formula names: `workers.data.layout.fold_copy_bytes`. Validation
 parts are read through the memory map. One fold's model and copy are gone before the next.
@@ -16,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from workers.data.prepared import Prepared, take
 from workers.data.scoring import mean_scores, score
@@ -50,17 +50,15 @@ def fit(job: FitJob) -> FitResult:
     chosen = family(job.family)
     features = data.features(job.cpus)
     scores, fit_seconds, model_bytes, predict_seconds = [], 0.0, 0, 0.0
-    # Threads of BLAS and OpenMP that a library would start by itself are limited as well.
-    with threadpool_limits(limits=job.cpus):
-        for fold in range(data.meta.shape.folds):
-            result = _fit_fold(chosen, features, data, fold, job)
-            scores.append(result.metrics)
-            fit_seconds += result.fit_seconds
-            if fold == 0:
-                model_bytes = _saved_bytes(chosen, result.model)
-                rows = take(data.X, data.validation(fold))
-                predict_seconds = _one_row_seconds(chosen, result.model, rows)
-            del result
+    for fold in range(data.meta.shape.folds):
+        result = _fit_fold(chosen, features, data, fold, job)
+        scores.append(result.metrics)
+        fit_seconds += result.fit_seconds
+        if fold == 0:
+            model_bytes = _saved_bytes(chosen, result.model)
+            rows = take(data.X, data.validation(fold))
+            predict_seconds = _one_row_seconds(chosen, result.model, rows)
+        del result
     metrics = mean_scores(scores, job.metric)
     return FitResult(
         score=metrics[job.metric],

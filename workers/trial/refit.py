@@ -6,8 +6,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from threadpoolctl import threadpool_limits
-
 from workers.bundle.manifest import BundleContent, inputs_of
 from workers.bundle.write import write_bundle
 from workers.data.prepared import Prepared
@@ -26,10 +24,9 @@ def refit(job: RefitJob) -> RefitResult:
     data = Prepared.open(job.directory)
     chosen = family(job.family)
     encoder = data.encoder()
-    with threadpool_limits(limits=job.cpus):
-        model = chosen.fit(
-            data.features(job.cpus), job.parameters, data.X, data.y, data.weights, job.seed
-        )
+    model = chosen.fit(
+        data.features(job.cpus), job.parameters, data.X, data.y, data.weights, job.seed
+    )
     content = BundleContent(
         task=data.meta.task,
         classes=data.meta.classes,

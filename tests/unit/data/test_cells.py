@@ -111,6 +111,10 @@ def microseconds(text: str) -> int:
         ("2024-02-29T05:00:00+02:00", "2024-02-29T03:00"),
         ("1950-01-01", "1950-01-01"),
         ("31/12/1969", "1969-12-31"),
+        ("12/31/1969", "1969-12-31"),
+        ("5/5/2024 06:07", "2024-05-05T06:07"),
+        ("5.4.2024", "2024-04-05"),
+        ("2024/4/5T06:07Z", "2024-04-05T06:07"),
         (b"2024-02-29", "2024-02-29"),
         (date(2024, 2, 29), "2024-02-29"),
         (datetime(2024, 2, 29, 5, tzinfo=UTC), "2024-02-29T05:00"),
@@ -133,7 +137,9 @@ def test_dates_in_every_container() -> None:
         assert cells.moments("a", array).tolist() == wanted
 
 
-@pytest.mark.parametrize("given", ["yesterday", "2024-02-30", "12/31/2024", 5, 1.5, True])
+@pytest.mark.parametrize(
+    "given", ["yesterday", "2024-02-30", "05/04/2024", "31/31/2024", 5, 1.5, True]
+)
 def test_what_is_no_date_is_named(given: object) -> None:
     with pytest.raises(cells.CellError, match="is not a date, such as"):
         cells.moments("a", [given])

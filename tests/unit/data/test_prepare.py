@@ -302,6 +302,6 @@ def test_memory_does_not_grow_with_the_table(tmp_path: Path) -> None:
         seed=0,
         directory=str(tmp_path / "data"),
     )
-    # X alone takes 32 MB and the table 66 MB.
+    # X alone takes 32 MB and the table 66 MB: holding either fails.
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         assert pool.apply(_prepare_within, (job, 25_000_000)) == rows

@@ -99,7 +99,7 @@ def test_finish_sends_exactly_one_outcome(fake: FakeController, server: str) -> 
         ({"error": "nothing fits"}, "error"),
         ({"is_cancelled": True}, "cancelled"),
     ):
-        client.finish(**kwargs)  # type: ignore[arg-type]
+        client.finish(**kwargs)
         assert fake.finished is not None
         assert fake.finished.WhichOneof("outcome") == outcome
     client.close()

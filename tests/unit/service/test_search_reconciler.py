@@ -349,7 +349,8 @@ async def test_cancel_while_no_driver_lives(
     searches.pause(name)
     cluster.end_job(only_job(cluster), JobState.FAILED, "gone")
     await reconciler.step()
-    assert searches.get(name).search.state is SearchState.PAUSED
+    paused = searches.get(name).search
+    assert (paused.state, paused.driver_failures) == (SearchState.PAUSED, 0)
     assert not cluster.jobs
     searches.cancel(name)
     await reconciler.step()
