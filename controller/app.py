@@ -18,7 +18,7 @@ from pathlib import Path
 
 import click
 from aiohttp import web
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, disable_created_metrics
 
 from controller.adapters.artifacts import FsArtifacts
 from controller.adapters.local_ray import LocalRay
@@ -42,6 +42,7 @@ from controller.service.catalog import FamilyCatalog
 from controller.service.cluster_view import ClusterView
 from controller.service.datasets import DatasetService
 from controller.service.deployments import DeploymentService
+from controller.service.driver_logs import DriverLogs
 from controller.service.heartbeats import Heartbeats
 from controller.service.models import ModelService
 from controller.service.paging import Pager, Seal
@@ -57,6 +58,9 @@ from controller.settings import ControllerSettings
 from workers.families.registry import FAMILIES
 
 log = logging.getLogger("headgate")
+
+# When a series began is of no use to anybody here, and doubles the scrape.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _STEP_SECONDS = 1.0
 _HOUSEKEEPING_SECONDS = 60.0
@@ -147,7 +151,9 @@ class Controller:
         )
         self._heartbeats = Heartbeats(self._clock)
         StoreCollector(self._registry, self._store, self._clock, self._heartbeats.last)
-        self._cluster_view = ClusterView(self._service_settings.driver_memory_bytes)
+        self._cluster_view = ClusterView(
+            self._service_settings.driver_memory_bytes * settings.max_running_searches
+        )
         self._artifacts = FsArtifacts(settings.artifacts_uri or str(data_dir.artifacts))
         self._services = self._build_services()
         self._api = build_server(
@@ -192,6 +198,7 @@ class Controller:
                 self._service_settings,
             ),
             watch=WatchService(store, clock, Seal(secret)),
+            logs=DriverLogs(store, self._cluster, self._service_settings),
             models=ModelService(store, self._artifacts, pager),
             deployments=DeploymentService(store, self._gateway, pager, requests, clock),
             worker=WorkerService(

@@ -18,6 +18,7 @@ from typing import Any, Self, TypeVar
 from prometheus_client import CollectorRegistry
 
 from controller.adapters.artifacts import FsArtifacts
+from controller.adapters.fake_cluster import FakeCluster
 from controller.adapters.fake_gateway import FakeGateway
 from controller.adapters.prometheus import PrometheusMetrics
 from controller.adapters.prometheus_store import StoreCollector
@@ -35,6 +36,7 @@ from controller.service.catalog import FamilyCatalog
 from controller.service.cluster_view import ClusterView
 from controller.service.datasets import DatasetService
 from controller.service.deployments import DeploymentService
+from controller.service.driver_logs import DriverLogs
 from controller.service.heartbeats import Heartbeats
 from controller.service.models import ModelService
 from controller.service.paging import Pager, Seal
@@ -103,6 +105,7 @@ class InProcessController:
                 store, catalog, view, pager, requests, clock, self.metrics, settings
             ),
             watch=WatchService(store, clock, Seal(_SECRET)),
+            logs=DriverLogs(store, FakeCluster(), settings),
             models=ModelService(store, artifacts, pager),
             deployments=DeploymentService(store, FakeGateway(), pager, requests, clock),
             worker=WorkerService(

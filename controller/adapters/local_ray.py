@@ -212,7 +212,8 @@ class LocalRay:
 
     def restart(self) -> None:
         """Starts Ray again at the same addresses after it ended by itself. Blocks for ending what
-        is left of it."""
+        is left of it.
+        """
         if self._record is not None:
             self._end(self._record, grace_seconds=2.0)
         if self._process is not None:

@@ -15,6 +15,7 @@ from controller.api.interceptors import Context
 from controller.api.pages import fitting_page
 from controller.domain.errors import NotImplementedYet
 from controller.domain.names import NamespaceName, SearchName, TrialName
+from controller.service.driver_logs import DriverLogs
 from controller.service.searches import SearchService
 from controller.service.views import SearchView, WatchStep
 from controller.service.watch import WatchService
@@ -26,9 +27,15 @@ class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
     """Converts, calls, converts."""
 
     def __init__(
-        self, service: SearchService, watch: WatchService, threads: Threads, drain: Drain
+        self,
+        service: SearchService,
+        watch: WatchService,
+        logs: DriverLogs,
+        threads: Threads,
+        drain: Drain,
     ) -> None:
         self._service = service
+        self._logs = logs
         self._watch = watch
         self._threads = threads
         self._drain = drain
@@ -144,7 +151,7 @@ class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
         self, request: pb.GetSearchLogRequest, _context: Context
     ) -> pb.GetSearchLogResponse:
         name = SearchName.parse(request.name)
-        return pb.GetSearchLogResponse(text=await self._threads.call(self._service.log, name))
+        return pb.GetSearchLogResponse(text=await self._logs.text(name))
 
     async def _steer(
         self, verb: Callable[[SearchName, str], SearchView], name: str, etag: str

@@ -107,7 +107,9 @@ class ApiServer:
             ),
             (
                 search_service_pb2_grpc.add_SearchServiceServicer_to_server,
-                SearchServicer(services.searches, services.watch, threads, self._drain),
+                SearchServicer(
+                    services.searches, services.watch, services.logs, threads, self._drain
+                ),
             ),
             (
                 model_service_pb2_grpc.add_ModelServiceServicer_to_server,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from controller.service.datasets import DatasetService
 from controller.service.deployments import DeploymentService
+from controller.service.driver_logs import DriverLogs
 from controller.service.models import ModelService
 from controller.service.searches import SearchService
 from controller.service.watch import WatchService
@@ -19,6 +20,7 @@ class Services:
     datasets: DatasetService
     searches: SearchService
     watch: WatchService
+    logs: DriverLogs
     models: ModelService
     deployments: DeploymentService
     worker: WorkerService

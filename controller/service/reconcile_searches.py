@@ -21,6 +21,7 @@ from controller.ports.metrics import Metrics
 from controller.ports.store import Store
 from controller.service import driver_job, tokens
 from controller.service.cluster_view import ClusterView
+from controller.service.driver_logs import DriverLogs
 from controller.service.heartbeats import Heartbeats
 from controller.service.settings import ServiceSettings
 from controller.service.steering import store_change
@@ -55,6 +56,7 @@ class SearchReconciler:
         self._clock = clock
         self._metrics = metrics
         self._settings = settings
+        self._logs = DriverLogs(store, cluster, settings)
         self._since: dict[tuple[str, str], float] = {}
         self._logged_at: dict[str, float] = {}
 
@@ -117,7 +119,7 @@ class SearchReconciler:
                 await self._cluster.stop(job.submission_id)
             return
         if job.state is JobState.PENDING:
-            text = f"Ray has not started its driver yet {job.message}".strip()
+            text = f"Ray has not started its driver yet: {job.message}".strip(": ")
             await self._say(search.name, text)
             return
         if search.started_at is None:
@@ -148,26 +150,11 @@ class SearchReconciler:
         if now - self._logged_at.get(search.name, 0.0) < LOG_SECONDS:
             return
         self._logged_at[search.name] = now
-        text = await self._cluster.logs(search.driver_job)
-        await asyncio.to_thread(self._keep_log, search, text)
-
-    def _keep_log(self, search: Search, text: str) -> None:
-        with self._store.transaction() as tx:
-            if tx.get(Search, search.name) is None:
-                return
-            stored = tx.get_log(search.name) or ""
-            most = self._settings.log_bytes
-            new = driver_job.with_attempt(stored, search.driver_attempts, text, most)
-            if new != stored:
-                tx.put_log(search.name, new)
+        await self._logs.fetch(search)
 
     async def _last_log(self, search: Search, job: Job) -> str:
         """Keeps the log of a job that is over; returns it."""
-        if job.state is JobState.UNKNOWN:
-            return ""
-        text = await self._cluster.logs(job.submission_id)
-        await asyncio.to_thread(self._keep_log, search, text)
-        return text
+        return "" if job.state is JobState.UNKNOWN else await self._logs.fetch(search)
 
     async def _bury(self, search: Search, job: Job) -> None:
         """A driver that is over though its search is not: another takes its place, or it ends."""

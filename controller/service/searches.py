@@ -210,12 +210,6 @@ class SearchService:
         """The documented default space. Raises: InvalidField for an unknown family."""
         return self._catalog.documented(families)
 
-    def log(self, name: SearchName) -> str:
-        """The driver's log as last fetched, empty before. Raises: NotFound."""
-        with self._store.transaction() as tx:
-            _get(tx, str(name))
-            return tx.get_log(str(name)) or ""
-
 
 def view(tx: Transaction, search: Search, now: float) -> SearchView:
     """The search with its progress."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,10 @@ def test_calls_are_counted_by_method_and_code(
     value = controller.registry.get_sample_value
     method = {"method": "DatasetService/ListDatasets"}
     assert method["method"] in METHODS
+    # A call is counted when it has ended, which may be just after its answer arrived.
+    deadline = time.monotonic() + 10
+    while value("headgate_grpc_request_duration_seconds_count", method) != 2:
+        assert time.monotonic() < deadline
     for code in ("OK", "INVALID_ARGUMENT"):
         assert value("headgate_grpc_requests_total", {**method, "code": code}) == 1
     assert value("headgate_grpc_request_duration_seconds_count", method) == 2

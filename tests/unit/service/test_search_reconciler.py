@@ -44,6 +44,11 @@ def only_job(cluster: FakeCluster) -> str:
     return job
 
 
+def kept_log(store: Store, name: SearchName) -> str:
+    with store.transaction() as tx:
+        return tx.get_log(str(name)) or ""
+
+
 async def test_a_driver_is_handed_in(
     reconciler: SearchReconciler,
     cluster: FakeCluster,
@@ -173,13 +178,13 @@ async def test_a_dead_driver_is_replaced_and_nothing_is_lost(
     search = searches.get(name).search
     assert (search.state, search.driver_attempts) == (SearchState.RUNNING, 2)
     assert "out of luck" in search.phase
-    assert searches.log(name) == "--- driver 1 ---\nhello\nout of luck\n"
+    assert kept_log(store, name) == "--- driver 1 ---\nhello\nout of luck\n"
     _, again = drive(name, "second")
     assert again.session != opened.session
     assert [t.state for t in worker.replay(secret, again.session)] == [TrialState.ADMITTED] * 2
     cluster.write_log(second, "world\n")
     await reconciler.step()
-    assert searches.log(name).endswith("out of luck\n--- driver 2 ---\nworld\n")
+    assert kept_log(store, name).endswith("out of luck\n--- driver 2 ---\nworld\n")
 
 
 async def test_three_dead_drivers_without_progress_end_it(
@@ -280,6 +285,7 @@ async def test_after_a_restart_of_the_controller_silence_counts_anew(
 
 
 async def test_cancel_while_running(
+    store: Store,
     reconciler: SearchReconciler,
     cluster: FakeCluster,
     searches: SearchService,
@@ -297,7 +303,7 @@ async def test_cancel_while_running(
     await reconciler.step()
     assert not cluster.jobs
     assert searches.get(name).search.driver_job == ""
-    assert "bye" in searches.log(name)
+    assert "bye" in kept_log(store, name)
 
 
 async def test_a_driver_that_ignores_a_cancel(
@@ -483,7 +489,7 @@ async def test_a_long_log_keeps_its_end(
     await reconciler.step()
     cluster.write_log(only_job(cluster), "ä" * 500 + "end\n")
     await reconciler.step()
-    text = searches.log(name)
+    text = kept_log(store, name)
     assert len(text.encode()) <= 100
     assert text.endswith("ääend\n")
 
