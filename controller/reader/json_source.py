@@ -41,6 +41,7 @@ class JsonSource:
     def _tables(self, schema: pa.Schema | None) -> Iterator[pa.Table]:
         lines_before = 0
         for block in self._blocks():
+            _check_encoding(block, lines_before)
             try:
                 table = arrow_json.read_json(
                     pa.BufferReader(block),
@@ -49,8 +50,6 @@ class JsonSource:
                 )
             except pa.ArrowInvalid as error:
                 _refuse(str(error), lines_before)
-            except UnicodeDecodeError:
-                _refuse_encoding(block, lines_before)
             lines_before += block.count(b"\n")
             yield table
 
@@ -138,12 +137,12 @@ def _refuse(message: str, lines_before: int) -> NoReturn:
     )
 
 
-def _refuse_encoding(block: bytes, lines_before: int) -> NoReturn:
-    for number, line in enumerate(block.split(b"\n"), lines_before + 1):
-        try:
-            line.decode()
-        except UnicodeDecodeError:
-            raise TableError(
-                TableReason.WRONG_ENCODING, f"line {number} is not UTF-8", "save the file as UTF-8"
-            ) from None
-    raise TableError(TableReason.WRONG_ENCODING, "a line is not UTF-8", "save the file as UTF-8")
+def _check_encoding(block: bytes, lines_before: int) -> None:
+    """Raises: TableError naming the line. Arrow takes any bytes in a string for text."""
+    try:
+        block.decode()
+    except UnicodeDecodeError as error:
+        line = lines_before + block.count(b"\n", 0, error.start) + 1
+        raise TableError(
+            TableReason.WRONG_ENCODING, f"line {line} is not UTF-8", "save the file as UTF-8"
+        ) from None

@@ -88,7 +88,12 @@ def test_feather_and_parquet(read: Read, tmp_path: Path) -> None:
     parquet.write_table(TABLE, tmp_path / "p")
     result = read((tmp_path / "p").read_bytes(), "t.pq")
     assert (result.format, result.rows) == (TableFormat.PARQUET, 3)
-    assert [column.kind for column in result.columns] == KINDS
+    # A Parquet file has no dictionaries of numbers: `coded` comes back as what it holds.
+    in_parquet = {"coded": "NUMBER"}
+    expected = [
+        in_parquet.get(name, kind) for name, kind in zip(TABLE.column_names, KINDS, strict=True)
+    ]
+    assert [column.kind for column in result.columns] == expected
 
 
 def test_long_text_in_typed_tables(read: Read) -> None:
