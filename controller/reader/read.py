@@ -134,8 +134,15 @@ class _Pass:
 
     def take(self, cells: pa.Array) -> pa.Array:
         """Converts, measures and, unless the survey did, counts a batch; returns the converted."""
-        converted = self.reading.convert(cells)
-        self.measure.observe(converted)
+        try:
+            converted = self.reading.convert(cells)
+            self.measure.observe(converted)
+        except pa.ArrowInvalid as error:  # for example text in Parquet that is no UTF-8
+            raise TableError(
+                TableReason.UNREADABLE_TABLE,
+                f"column {self.name!r} cannot be read: {error}",
+                "correct its values or write the file again",
+            ) from error
         if not self._is_spelled:
             if self._tally.is_capped:
                 self._tally.add_capped(converted)

@@ -16,7 +16,6 @@ from controller.domain.space import (
     selected_families,
 )
 from controller.domain.violations import suggestion
-from workers.data.layout import fold_copy_bytes
 from workers.families.base import Choices, DataShape, Family, Fixed, Integers, Numbers, Parameter
 
 
@@ -71,12 +70,10 @@ class FamilyCatalog:
     def predict(
         self, family: str, shape: DataShape, parameters: Mapping[str, Any], cpus: int
     ) -> Prediction:
-        """What a trial is predicted to need: the family's own, and the copy of a fold's rows that
-        every trial holds.
-        """
+        """What a trial is predicted to need, the copy of a fold's rows included."""
         cost = self._families[family].cost(shape, parameters, cpus)
         return Prediction(
-            memory_terms={**cost.memory_terms, "fold_copy": fold_copy_bytes(shape)},
+            memory_terms=dict(cost.memory_terms),
             cpu_seconds=cost.cpu_seconds,
             model_bytes=cost.model_bytes,
             predict_seconds=cost.predict_seconds,

@@ -23,6 +23,7 @@ def parquet_bytes(table: pa.Table) -> bytes:
 
 
 WHOLE = parquet_bytes(pa.table({"a": np.arange(10_000)}))
+NOT_UTF8 = pa.array([b"\xff", b"x"]).view(pa.string())
 ZIPPED = gzip.compress(b"a,b\n" + b"1,2\n" * 10_000)
 
 
@@ -73,6 +74,12 @@ ZIPPED = gzip.compress(b"a,b\n" + b"1,2\n" * 10_000)
             "t.parquet",
             "DUPLICATE_COLUMNS",
             "'a'",
+        ),
+        (
+            parquet_bytes(pa.table({"a": NOT_UTF8})),
+            "t.parquet",
+            "UNREADABLE_TABLE",
+            "column 'a' cannot be read",
         ),
         (b'{"a":1}\n{"a":tru}\n', "t.jsonl", "UNREADABLE_TABLE", "line 2"),
         (b'{"a":1}\n[1]\n', "t.jsonl", "UNREADABLE_TABLE", "line 2 is no JSON object"),

@@ -93,7 +93,10 @@ def test_numbers_too_large_for_int64_are_floats(read: Read, output: Path) -> Non
 
 def test_booleans_and_dates_are_stored_typed(read: Read, output: Path) -> None:
     result = read(
-        "b,d,z\nyes,31/12/2020,2020-01-01T12:00:00+02:00\nno,1/2/2020 10:30,\n,,2020-01-02T00:00:00Z\n"
+        "b,d,z\n"
+        "yes,31/12/2020,2020-01-01T12:00:00+02:00\n"
+        "no,1/2/2020 10:30,\n"
+        ",,2020-01-02T00:00:00Z\n"
     )
     assert [value.value for value in result.columns[0].top_values] == ["yes", "no"]
     table = parquet.read_table(output)

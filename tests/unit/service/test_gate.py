@@ -55,8 +55,7 @@ def test_every_prediction_holds_the_copy_of_a_fold(
     for family in catalog.declarations:
         (first, *_) = catalog.portfolio(family, shape)
         terms = catalog.predict(family, shape, first, 1).memory_terms
-        assert terms["fold_copy"] == fold_copy_bytes(shape) > 0
-        assert len(terms) > 1
+        assert sum(terms.values()) > fold_copy_bytes(shape) > 0
 
 
 def test_every_admitted_default_gets_one_of_the_sizes(
