@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := headgate controller workers tests loadtests
 
-.PHONY: help install demo test test-fast lint format protos protos-check lock bench soak clean
+.PHONY: help install demo test test-fast lint format protos protos-check lock bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -47,6 +47,10 @@ lock: ## resolve requirements.lock anew (needs uv in .venv)
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--no-annotate --no-header --no-emit-package headgate --no-emit-package headgate-server \
 		--output-file requirements.lock pyproject.toml deploy/server/pyproject.toml requirements-dev.in
+
+bench: install ## measure overheads, and predicted against measured memory
+	$(BIN)/python -m loadtests.overheads
+	$(BIN)/python -m loadtests.measure_families --quick
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache dist build .demo
