@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -201,6 +202,8 @@ class LocalRay:
             return
         if left is not None:
             self._end(left, grace_seconds=_DRAIN_SECONDS)
+        # What earlier sessions logged is of no more use; a session's files can be hundreds of MB.
+        shutil.rmtree(self._directory / "session", ignore_errors=True)
         self._ports = take_block()
         self._launch()
 
