@@ -1,1 +1,1 @@
-"""Part of the control plane."""
+"""The world behind the ports: SQL, file systems, Ray's REST APIs, Prometheus; and fakes."""

@@ -1,1 +1,1 @@
-"""Part of the control plane."""
+"""The gRPC and HTTP side: servicers, converters, the error table."""

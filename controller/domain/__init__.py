@@ -1,1 +1,1 @@
-"""Part of the control plane."""
+"""Decisions and plain data: records, states, errors, budgets, the gate. Standard library only."""

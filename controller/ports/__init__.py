@@ -1,1 +1,1 @@
-"""Part of the control plane."""
+"""What the services need of the world, as protocols."""

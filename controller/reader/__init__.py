@@ -1,1 +1,1 @@
-"""Part of the control plane."""
+"""Reads foreign tables in a child process under a memory and time limit."""

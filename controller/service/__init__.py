@@ -1,1 +1,1 @@
-"""Part of the control plane."""
+"""What users and drivers ask for, and the reconcilers that make it come true."""

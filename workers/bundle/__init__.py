@@ -1,1 +1,1 @@
-"""Part of the data plane."""
+"""A model on disk: written once, checksummed, verified before it is loaded."""

@@ -1,1 +1,1 @@
-"""Part of the data plane."""
+"""From a stored table to encoded, memory-mapped arrays, and scores."""

@@ -1,1 +1,1 @@
-"""Part of the data plane."""
+"""One process a search: proposes candidates, has them admitted, runs them on Ray Tune."""

@@ -1,1 +1,1 @@
-"""Part of the data plane."""
+"""Model families: one file each, declared in `registry`."""

@@ -1,1 +1,1 @@
-"""Part of the data plane."""
+"""The gateway: models behind the Open Inference Protocol on Ray Serve."""
