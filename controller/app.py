@@ -1,22 +1,18 @@
-"""The composition root: builds the controller from its settings, runs it, and drains it."""
+"""The composition root: builds the controller from its settings, starts it, and drains it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import secrets
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from pathlib import Path
 
-import click
 from aiohttp import web
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
@@ -64,7 +60,6 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _STEP_SECONDS = 1.0
 _HOUSEKEEPING_SECONDS = 60.0
-_RAY_LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -361,83 +356,3 @@ class Controller:
         await self._gateway.close()
         await self._cluster.close()
         self._store.close()
-
-
-def _write_ready_file(path: Path, addresses: dict[str, str]) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(addresses) + "\n")
-    temporary.replace(path)
-
-
-async def _keep_ray(local_ray: LocalRay) -> None:
-    """Starts the embedded Ray again whenever it ends by itself."""
-    while True:
-        await asyncio.sleep(_RAY_LOOK_SECONDS)
-        if not local_ray.is_alive:
-            log.error("Ray ended by itself; starting it again (log: %s)", local_ray.log_path)
-            await asyncio.to_thread(local_ray.restart)
-            await local_ray.wait_until_ready()
-
-
-async def run(settings: ControllerSettings, data_dir: DataDir, local_ray: LocalRay | None) -> bool:
-    """Runs a controller until SIGINT or SIGTERM; True when it was told to stop.
-
-    Raises: HeadgateError when it cannot start.
-    """
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
-    if local_ray is not None:
-        await asyncio.to_thread(local_ray.start)
-    controller = Controller(settings, data_dir, local_ray)
-    tasks: set[asyncio.Task[None]] = set()
-    try:
-        await controller.start()
-        tasks.add(asyncio.create_task(_announce(controller, settings, local_ray)))
-        told = asyncio.create_task(_wait(stopping))
-        if local_ray is not None:
-            tasks.add(asyncio.create_task(_guard(local_ray)))
-        while True:
-            done, _ = await asyncio.wait({told, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-            if told in done:
-                click.echo("draining", err=True)
-                return True
-            for task in done:
-                task.result()
-                tasks.discard(task)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if settings.ready_file is not None:
-            settings.ready_file.unlink(missing_ok=True)
-        await controller.stop()
-
-
-async def _wait(event: asyncio.Event) -> None:
-    await event.wait()
-
-
-async def _guard(local_ray: LocalRay) -> None:
-    await local_ray.wait_until_ready()
-    await _keep_ray(local_ray)
-
-
-async def _announce(
-    controller: Controller, settings: ControllerSettings, local_ray: LocalRay | None
-) -> None:
-    """Prints the addresses and writes the ready file once everything answers."""
-    await controller.wait_until_ready()
-    addresses = controller.addresses()
-    how = "" if local_ray is None else " (adopted)" if local_ray.is_adopted else " (started)"
-    click.echo("headgate is ready")
-    click.echo(f"  API        {addresses['grpc']}")
-    click.echo(f"  metrics    http://{addresses['http']}/metrics")
-    click.echo(f"  inference  {addresses['inference_http']} (starts with the first deployment)")
-    click.echo(f"  Ray        {addresses['ray_dashboard']}{how}")
-    if local_ray is not None:
-        click.echo(f"  Ray's metrics  http://{local_ray.metrics_address}/metrics")
-    sys.stdout.flush()
-    if settings.ready_file is not None:
-        await asyncio.to_thread(_write_ready_file, settings.ready_file, addresses)

@@ -19,9 +19,9 @@ import click
 
 from controller.adapters.local_ray import LocalRay, RaySize
 from controller.adapters.machine import available_cores, available_memory_bytes
-from controller.app import run
 from controller.data_dir import DataDir
 from controller.domain.errors import HeadgateError
+from controller.lifetime import run
 from controller.settings import GIB, MIB, ControllerSettings
 from headgate.cli.options import DURATION, SIZE
 
