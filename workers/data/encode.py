@@ -237,20 +237,22 @@ def _encode_texts(values: pa.StringArray, out: Matrix) -> None:
     is_missing = values.is_null().to_numpy(zero_copy_only=False)
     filled = values.fill_null("")
     out[:, 0] = pc.utf8_length(filled).to_numpy(zero_copy_only=False)
-    pieces = pc.utf8_split_whitespace(pc.utf8_lower(filled))
-    words = pc.utf8_trim(pc.list_flatten(pieces), characters=_PUNCTUATION)
-    rows = pc.list_parent_indices(pieces)
-    is_word = pc.not_equal(words, "")  # splitting leaves empty ends, trimming lone dashes
-    words = words.filter(is_word).dictionary_encode()
-    rows = rows.filter(is_word).to_numpy(zero_copy_only=False)
-    hashes = np.array(
-        [zlib.crc32(word.encode()) % TEXT_BUCKETS for word in words.dictionary.to_pylist()],
-        dtype=np.int64,
-    )
-    buckets = hashes[words.indices.to_numpy(zero_copy_only=False)] if len(rows) else rows
-    cell_count = len(values) * TEXT_BUCKETS
-    counts = np.bincount(rows * TEXT_BUCKETS + buckets, minlength=cell_count)
-    counts = counts.reshape(len(values), TEXT_BUCKETS)
+    # Plain Python: Arrow's chain of split, trim and dictionary gave a word another word's code on
+    # rare texts, and only at times.
+    known: dict[str, int] = {}
+    places: list[int] = []
+    for row, text in enumerate(filled.to_pylist()):
+        for piece in text.lower().split():
+            word = piece.strip(_PUNCTUATION)
+            if not word:
+                continue
+            bucket = known.get(word)
+            if bucket is None:
+                bucket = known[word] = zlib.crc32(word.encode()) % TEXT_BUCKETS
+            places.append(row * TEXT_BUCKETS + bucket)
+    counts = np.bincount(
+        np.array(places, dtype=np.int64), minlength=len(values) * TEXT_BUCKETS
+    ).reshape(len(values), TEXT_BUCKETS)
     out[:, 1] = counts.sum(axis=1)
     out[:, 2:] = counts
     out[is_missing] = np.nan
