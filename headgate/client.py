@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from headgate.connection import DEFAULT_ADDRESS, Connection
+from headgate.errors import ServerError
 from headgate.search import Search
 from headgate.source import Source, default_id, requests
 from headgate.spec import SearchOptions
@@ -38,6 +40,9 @@ from headgate.v1.search_service_pb2 import (
 )
 
 _PAGE_SIZE = 500
+_REFUSALS = frozenset(
+    {"INVALID_ARGUMENT", "NOT_FOUND", "ALREADY_EXISTS", "FAILED_PRECONDITION", "UNIMPLEMENTED"}
+)
 _Response = TypeVar("_Response")
 
 
@@ -131,17 +136,25 @@ class Client:
         if settings:
             chosen = chosen.changed(**settings)
         chosen.check()
-        if isinstance(source, str) and source.startswith("namespaces/"):
-            dataset = source
-        else:
+        is_new = not (isinstance(source, str) and source.startswith("namespaces/"))
+        if is_new:
             dataset = self.create_dataset(source, dataset_id=self._free_dataset_id(source)).name
+        else:
+            dataset = str(source)
         request = CreateSearchRequest(
             parent=self.parent,
             search_id=name,
             search=search_pb2.Search(spec=chosen.to_proto(dataset, target)),
             request_id=str(uuid.uuid4()),
         )
-        created = self.connection.call(lambda: self.connection.searches.CreateSearch(request))
+        try:
+            created = self.connection.call(lambda: self.connection.searches.CreateSearch(request))
+        except ServerError as error:
+            # Of a search that was refused, the table that only it would have used goes as well.
+            if is_new and error.code in _REFUSALS:
+                with contextlib.suppress(ServerError):
+                    self.delete_dataset(dataset)
+            raise
         return Search(self.connection, created.name)
 
     def _free_dataset_id(self, source: Source) -> str:

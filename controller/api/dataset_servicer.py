@@ -15,6 +15,7 @@ from controller.api.interceptors import Context
 from controller.api.pages import fitting_page
 from controller.api.upload import (
     Parts,
+    confirm_end,
     discard_after,
     receive_file,
     receive_header,
@@ -35,13 +36,14 @@ class DatasetServicer(dataset_service_pb2_grpc.DatasetServiceServicer):
         self._threads = threads
         self._max_upload_bytes = max_upload_bytes
 
-    async def CreateDataset(self, parts: Parts, _context: Context) -> dataset_pb2.Dataset:
+    async def CreateDataset(self, parts: Parts, context: Context) -> dataset_pb2.Dataset:
         header = await receive_header(parts)
         create = self._creation(header)
         if header.WhichOneof("source") == "uri":
             await receive_nothing(parts)
+            await confirm_end(context)
             return dataset_to_proto(await self._threads.slow(create, Uri(header.uri)))
-        return dataset_to_proto(await self._upload(header.upload_name, create, parts))
+        return dataset_to_proto(await self._upload(header.upload_name, create, parts, context))
 
     async def GetDataset(
         self, request: pb.GetDatasetRequest, _context: Context
@@ -76,11 +78,16 @@ class DatasetServicer(dataset_service_pb2_grpc.DatasetServiceServicer):
         return partial(self._service.create, parent, header.dataset_id, header.request_id, asked)
 
     async def _upload(
-        self, name: str, create: Callable[[Upload | Uri], Dataset], parts: Parts
+        self,
+        name: str,
+        create: Callable[[Upload | Uri], Dataset],
+        parts: Parts,
+        context: Context,
     ) -> Dataset:
         path = self._service.open_upload()  # not in a thread: see `receive_file`
         try:
             await receive_file(parts, path, self._max_upload_bytes, self._threads)
+            await confirm_end(context)
         except BaseException:
             path.unlink(missing_ok=True)
             raise

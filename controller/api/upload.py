@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from controller.api.calls import Threads
+from controller.api.interceptors import Context
 from controller.domain.errors import InvalidField, ResourceExhausted
 from headgate.v1 import dataset_service_pb2 as pb
 
@@ -43,6 +44,16 @@ async def receive_nothing(parts: Parts) -> None:
         raise InvalidField(
             "chunk", "bytes follow a header with a uri", "send bytes only after upload_name"
         )
+
+
+async def confirm_end(context: Context) -> None:
+    """Waits until it is sure that the stream ended because the caller had sent all of it.
+
+    gRPC ends the stream of a call that was cancelled, or whose connection broke, as it ends a
+    complete one, and cancels the handler a moment later; half a file would be taken for a whole
+    one. Sending the initial metadata cannot succeed on such a call, so it waits that moment out.
+    """
+    await context.send_initial_metadata(())
 
 
 async def receive_file(parts: Parts, path: Path, max_bytes: int, threads: Threads) -> None:

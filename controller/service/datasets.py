@@ -279,7 +279,7 @@ def _checked_format(asked: str, source: Upload | Uri) -> TableFormat:
             raise InvalidField("header.format", "uploads are no sklearn tables", "leave it out")
         return form
     is_sklearn = source.uri.startswith(_SKLEARN)
-    if ":" not in source.uri:
+    if "://" not in source.uri and not source.uri.startswith((_SKLEARN, "file:/")):
         raise InvalidField(
             "header.uri", f"{source.uri!r} is no URI", "use file:, s3:, gs:, hdfs: or sklearn:NAME"
         )

@@ -213,6 +213,30 @@ def test_a_client_that_goes_away_leaves_no_file(
     assert controller.registry.get_sample_value("headgate_grpc_requests_total", labels) == 1
 
 
+def test_half_a_file_of_a_client_that_went_away_is_not_taken_for_a_whole_one(
+    controller: InProcessController, stubs: Stubs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended, sent, hold = threading.Semaphore(0), threading.Semaphore(0), threading.Event()
+    created: list[object] = []
+    monkeypatch.setattr(controller.services.datasets, "create", lambda *args: created.append(args))
+    monkeypatch.setattr(controller.metrics, "rpc_ended", lambda *_args: ended.release())
+
+    def half() -> Iterator[pb.CreateDatasetRequest]:
+        yield header()
+        yield chunk(CSV[:100])
+        sent.release()
+        hold.wait()
+
+    for _attempt in range(20):
+        call = stubs.datasets.CreateDataset.future(half())
+        assert sent.acquire(timeout=30)
+        call.cancel()
+        assert ended.acquire(timeout=30)
+    hold.set()
+    assert created == []
+    assert files_below(controller.scratch) == []
+
+
 def test_a_table_that_is_being_read_is_read_to_the_end_for_the_next_call(
     controller: InProcessController,
     stubs: Stubs,

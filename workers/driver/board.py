@@ -46,6 +46,7 @@ class Board:
         self._slots = max(1, slots)
         self._waiting: deque[Task] = deque()
         self._handed: dict[str, _Handed] = {}
+        self._leaving: set[int] = set()
         self._ended: deque[Ended] = deque()
         self._admitted = 0
         self._is_exhausted = False
@@ -85,21 +86,29 @@ class Board:
             return handed.task
 
     def leave(self, tune_id: str) -> tuple[Task, bool] | None:
-        """Tune is done with it: the task and whether it was started; None for an unknown id."""
+        """Tune is done with it: the task and whether it was started; None for an unknown id.
+
+        It keeps its place until `end` or `put_back`: the next candidate must not be proposed in
+        between, without its result.
+        """
         with self._control.changed:
             handed = self._handed.pop(tune_id, None)
-            self._control.changed.notify_all()
-            return None if handed is None else (handed.task, handed.is_started)
+            if handed is None:
+                return None
+            self._leaving.add(handed.task.number)
+            return handed.task, handed.is_started
 
     def put_back(self, task: Task) -> None:
         """It is to be run next: it was withdrawn, or lost."""
         with self._control.changed:
+            self._leaving.discard(task.number)
             self._waiting.appendleft(task)
             self._control.changed.notify_all()
 
     def end(self, ended: Ended) -> None:
         """It is over, to be learned from."""
         with self._control.changed:
+            self._leaving.discard(ended.task.number)
             self._ended.append(ended)
             self._control.changed.notify_all()
 
@@ -120,7 +129,8 @@ class Board:
     def room(self) -> int:
         """How many more trials should be admitted now."""
         with self._control.changed:
-            room = self._depth() - len(self._waiting) - len(self._handed)
+            taken = len(self._waiting) + len(self._handed) + len(self._leaving)
+            room = self._depth() - taken
             budget = self._control.spec.budget.max_trials
             if budget > 0:
                 room = min(room, budget - self._admitted)
@@ -153,9 +163,9 @@ class Board:
 
     @property
     def is_idle(self) -> bool:
-        """Nothing is in Tune's hands."""
+        """Nothing is in Tune's hands, or has just left them."""
         with self._control.changed:
-            return not self._handed
+            return not self._handed and not self._leaving
 
     @property
     def is_done(self) -> bool:
@@ -163,7 +173,7 @@ class Board:
         with self._control.changed:
             budget = self._control.spec.budget.max_trials
             is_used_up = 0 < budget <= self._admitted
-            return (self._is_exhausted or is_used_up) and not self._waiting and not self._handed
+            return (self._is_exhausted or is_used_up) and not self._waiting and self.is_idle
 
     def statistics(self) -> Statistics:
         """Counts, all of the same moment."""

@@ -112,7 +112,10 @@ class Candidates:
 
     def _fill(self) -> bool:
         """Proposes and admits as many as there is room for; False when the gate let nothing in."""
-        batch = self._batch(min(self._board.room(), BATCH_CANDIDATES))
+        room = min(self._board.room(), BATCH_CANDIDATES)
+        if self._board.has_ended:
+            return True  # the room may be that trial's: learn from it first
+        batch = self._batch(room)
         if not batch:
             return True
         first = self._study.position
