@@ -225,6 +225,9 @@ class Controller:
 
     async def start(self) -> None:
         """Listens on both addresses and begins to reconcile. Raises: Unavailable."""
+        swept = await asyncio.to_thread(self._services.datasets.sweep)
+        if swept:
+            log.info("removed %d unfinished datasets of an earlier run", swept)
         host = self._settings.grpc_address.rpartition(":")[0]
         try:
             port = await self._api.start()

@@ -110,6 +110,18 @@ def test_without_a_valid_token_nothing_is_answered(
     )
 
 
+def test_a_token_is_a_bearer_token(
+    controller: InProcessController, stubs: Stubs, search: str, refused: Refuses
+) -> None:
+    token = controller.search_token(search)
+    asked = pb.OpenSessionRequest(search=search, driver_id="d")
+    for value in (f"Basic {token}", token):
+        metadata = (("authorization", value),)
+        refusal = refused(stubs.worker.OpenSession, asked, metadata=metadata)
+        assert refusal.code is grpc.StatusCode.UNAUTHENTICATED
+    assert stubs.worker.OpenSession(asked, metadata=(("authorization", f"bearer {token}"),)).session
+
+
 @pytest.mark.parametrize(("method", "asked"), CALLS)
 def test_the_token_of_another_search_is_refused(
     controller: InProcessController,

@@ -59,6 +59,13 @@ def test_memory_is_limited(tmp_path: Path) -> None:
         ReaderProcess(160 * MIB, 100.0).read(request(path, tmp_path))
 
 
+def test_the_watchdog_alone_limits_memory(reader: ReaderProcess) -> None:
+    for_ever = float("inf")
+    reader._check(os.getpid(), for_ever)
+    with pytest.raises(ResourceExhausted, match="1 MiB"):
+        ReaderProcess(MIB, 100.0)._check(os.getpid(), for_ever)  # this process holds far more
+
+
 def test_time_is_limited(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("a,b\n1,2\n3,4\n")

@@ -128,6 +128,19 @@ async def test_the_latest_wish_wins_over_a_load_under_way(
     assert loader.calls == ["a-1", "a-2"]
 
 
+async def test_a_load_that_ends_when_nobody_wants_it_any_more_is_dropped(
+    shelf: ModelShelf, loader: Loader
+) -> None:
+    loader.gate.clear()
+    settled = shelf.want([wanted("a")])
+    assert await asyncio.to_thread(loader.started.wait, 20)
+    shelf.want([])
+    loader.gate.set()
+    await settled
+    await shelf.want([wanted("a")])
+    assert loader.calls == ["a-1", "a-1"]
+
+
 async def test_nothing_is_loaded_twice(shelf: ModelShelf, loader: Loader) -> None:
     await shelf.want([wanted("a")])
     await shelf.want([wanted("a"), wanted("b")])
