@@ -82,10 +82,11 @@ class Admitting:
             raise InvalidField(f"{path}.family", text, hint, "UNKNOWN_FAMILY")
         try:
             parameters = normalized(declaration, candidate.parameters)
+            verdict = self._gate.judge(setting, candidate.family, parameters)
         except ValueError as error:
             text, _, hint = str(error).partition("; ")
-            raise InvalidField(f"{path}.parameters", text, hint) from error
-        verdict = self._gate.judge(setting, candidate.family, parameters)
+            remedy = hint or "give every parameter of the family"
+            raise InvalidField(f"{path}.parameters", text, remedy) from error
         is_rejected = verdict.decision is Decision.REJECTED
         return Trial(
             name=f"{search.name}/trials/{search.next_trial_number}",

@@ -182,6 +182,7 @@ def test_numbers_arrive_as_floats_and_are_stored_as_declared(
     [
         (Candidate("c", "xgbost", {}, 0, Origin.SAMPLED), "candidates[0].family"),
         (Candidate("c", "knn", {"zzz": 1}, 0, Origin.SAMPLED), "candidates[0].parameters"),
+        (Candidate("c", "random_forest", {}, 0, Origin.SAMPLED), "candidates[0].parameters"),
         (Candidate("", "knn", {}, 0, Origin.SAMPLED), "candidates[0].candidate_id"),
     ],
 )
