@@ -14,6 +14,7 @@ pinned:
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -110,10 +111,17 @@ def _parameter(values: object, place: str) -> ParameterSpace:
 def _bounds(given: object, place: str, *, whole: bool) -> tuple[float, float]:
     kinds: tuple[type, ...] = (int,) if whole else (int, float)
     if isinstance(given, list) and len(given) == 2:
-        low, high = given
+        low, high = (_number(bound) for bound in given)
         if not any(isinstance(v, bool) or not isinstance(v, kinds) for v in (low, high)):
             return low, high
     raise InputError(f"{place} must be [low, high], two {'whole ' if whole else ''}numbers")
+
+
+def _number(bound: Any) -> Any:  # noqa: ANN401 - a scalar of a decoded file
+    """The bound; a number like `1e-6`, which YAML 1.1 takes for text, as a float."""
+    if isinstance(bound, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", bound):
+        return float(bound)
+    return bound
 
 
 def _scalar(value: object, place: str) -> struct_pb2.Value:

@@ -89,7 +89,7 @@ def test_the_printed_default_reads_back() -> None:
                             "description": "How many.",
                             "default_value": 5,
                         },
-                        "p": {"numbers": {"low": 1.0, "high": 2.0}},
+                        "p": {"numbers": {"low": 1e-06, "high": 2.0, "log": True}},
                         "weights": {"choices": {"values": ["uniform", None, True]}},
                         "leaf": {"fixed": "auto"},
                     },
