@@ -15,6 +15,9 @@ from workers.driver.values import to_struct
 from workers.families.registry import FAMILIES
 from workers.trial.job import PrepareJob, RefitJob, RefitResult, SandboxLimits
 
+PREPARE_BYTES = 512 << 20
+"""Encoding streams: 1,000,000 rows of 43 columns took 190 MB (measured)."""
+
 PREPARE_SECONDS = 6 * 3600.0
 """Limit for encoding a table: far above any sound one, so that a hang ends."""
 REFIT_SECONDS = 600.0
@@ -82,9 +85,12 @@ class Assignment:
         )
 
     def prepare_limits(self) -> SandboxLimits:
-        """What encoding may use."""
+        """What encoding may use: the largest reservation, but never less than encoding itself is
+        known to need, however little the search allows a trial.
+        """
         held = self.largest
-        return SandboxLimits(held.memory_bytes, PREPARE_SECONDS, held.cpus)
+        memory_bytes = max(held.memory_bytes, PREPARE_BYTES)
+        return SandboxLimits(memory_bytes, PREPARE_SECONDS, held.cpus)
 
     def refit_job(self, best: Scored) -> RefitJob:
         """Fit this configuration on all rows and write its bundle."""
