@@ -21,11 +21,9 @@ from workers.sandbox import selftest
 from workers.sandbox.classify import Evidence, classify
 from workers.sandbox.forkserver import ForkServer, ForkServerLost
 from workers.sandbox.messages import Exited, Hello, Raised, Request, Returned, receive, send
+from workers.sandbox.output import output_tail
 from workers.sandbox.watchdog import Watchdog, Watched
 from workers.trial.job import Outcome, SandboxLimits
-
-TAIL_BYTES = 8 << 10
-"""How much of a job's output an outcome carries."""
 
 HELLO_SECONDS = 30.0
 """A child says hello after 10-25 ms; a node so loaded that it takes this long is lost."""
@@ -136,7 +134,7 @@ class Sandbox:
                 end = self._execute(Request(target, argument, limits), job, output.fileno())
             except (ForkServerLost, OSError) as error:
                 return self._early("LOST", f"the sandbox was lost: {error}", limits)
-            return self._outcome(end, limits, _tail(output))
+            return self._outcome(end, limits, output_tail(output.fileno()))
 
     def cancel(self, key_prefix: str) -> int:
         """End every job whose key starts so, started or not. Does not wait. Gives how many.
@@ -294,9 +292,3 @@ def _peak_bytes(end: _End) -> int:
     file_bytes = max(seen.file_bytes, end.answer.file_bytes if end.answer is not None else 0)
     exact = end.exited.peak_resident_bytes - file_bytes
     return max(0, max(seen.anonymous_bytes, exact) - end.hello.anonymous_bytes)
-
-
-def _tail(output: IO[bytes]) -> str:
-    size = os.fstat(output.fileno()).st_size
-    data = os.pread(output.fileno(), TAIL_BYTES, max(0, size - TAIL_BYTES))
-    return data.decode("utf-8", "replace")

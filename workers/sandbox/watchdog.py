@@ -13,6 +13,7 @@ import threading
 import time
 from dataclasses import dataclass
 
+from workers.sandbox.output import bound_output
 from workers.sandbox.procfs import Memory, MemoryGauge
 from workers.trial.job import SandboxLimits
 
@@ -21,9 +22,6 @@ TOUCH_BYTES_PER_SECOND = 6 << 30
 
 SHORTEST_SECONDS = 0.010
 LONGEST_SECONDS = 0.050
-
-MAX_OUTPUT_BYTES = 8 << 20
-"""A child's output file starts again from nothing above this."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ class Watched:
                 self._end("MEMORY_EXCEEDED")
             elif now >= self._deadline:
                 self._end("TIMED_OUT")
-            self._bound_output()
+            bound_output(self._output)
         headroom = (self._limits.memory_bytes - used) / TOUCH_BYTES_PER_SECOND
         wait = min(LONGEST_SECONDS, max(SHORTEST_SECONDS, headroom))
         return max(0.001, min(wait, self._deadline - now))
@@ -106,10 +104,6 @@ class Watched:
         self.verdict = verdict
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._process, signal.SIGKILL)
-
-    def _bound_output(self) -> None:
-        if os.fstat(self._output).st_size > MAX_OUTPUT_BYTES:
-            os.ftruncate(self._output, 0)
 
 
 class Watchdog:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from workers.sandbox.messages import MAX_RESULT_BYTES
+from workers.sandbox.output import MAX_OUTPUT_BYTES, output_tail
 from workers.sandbox.sandbox import Sandbox
-from workers.sandbox.watchdog import MAX_OUTPUT_BYTES, Watched
+from workers.sandbox.watchdog import Watched
 from workers.trial.job import SandboxLimits
 
 
@@ -110,13 +111,19 @@ def test_the_tail_of_much_output_is_bounded(
     assert outcome.stderr_tail.endswith("the last line\n")
 
 
-def test_output_above_the_bound_starts_again(tmp_path: Path, limits: SandboxLimits) -> None:
-    with (tmp_path / "out").open("ab") as file:
-        file.truncate(MAX_OUTPUT_BYTES + 1)
+def test_much_output_gives_its_disk_back_and_keeps_its_end(
+    tmp_path: Path, limits: SandboxLimits
+) -> None:
+    with (tmp_path / "out").open("ab+") as file:
+        file.write(b"x" * (2 * MAX_OUTPUT_BYTES) + b"the end")
+        file.flush()
+        os.fsync(file.fileno())
+        before = os.fstat(file.fileno()).st_blocks
         watched = Watched(os.getpid(), 1 << 40, limits, file.fileno())
         watched.check(0.0)
         watched.close()
-        assert os.fstat(file.fileno()).st_size == 0
+        assert os.fstat(file.fileno()).st_blocks < before / 4
+        assert output_tail(file.fileno()).endswith("xthe end")
 
 
 def test_wall_time_is_limited(sandbox: Sandbox, limits: SandboxLimits) -> None:
