@@ -131,9 +131,7 @@ class InferenceClient:
         if "probabilities" not in outputs:
             return Predictions(labels, {})
         tensor = outputs["probabilities"]
-        classes, data = tensor["parameters"]["classes"], tensor["data"]
-        if isinstance(classes, str):
-            classes = json.loads(classes)
+        classes, data = json.loads(tensor["parameters"]["classes"]), tensor["data"]
         width = len(classes)
         return Predictions(labels, {name: data[i::width] for i, name in enumerate(classes)})
 

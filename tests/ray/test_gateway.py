@@ -197,7 +197,7 @@ async def test_two_bundles_answer_as_they_do_in_process(
     prediction, probabilities = answer["outputs"]
     assert prediction["data"] == expected.labels
     assert probabilities["shape"] == [4, 2]
-    assert probabilities["parameters"] == {"classes": ["no", "yes"]}
+    assert probabilities["parameters"] == {"classes": '["no", "yes"]'}
     assert probabilities["data"] == pytest.approx(expected.probabilities.ravel().tolist())
 
     status, answer = await infer(http, gateway, "team.price")

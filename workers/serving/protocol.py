@@ -159,7 +159,7 @@ def _probabilities(rows: Sequence[Sequence[float]], model: Servable) -> dict[str
         "name": PROBABILITIES,
         "datatype": "FP64",
         "shape": [len(rows), len(model.classes)],
-        "parameters": {"classes": list(model.classes)},
+        "parameters": {"classes": _class_names(model)},
         "data": [float(value) for row in rows for value in row],
     }
 
@@ -199,6 +199,11 @@ def output_metadata(model: Servable) -> list[dict[str, Any]]:
             "name": PROBABILITIES,
             "datatype": "FP64",
             "shape": [-1, len(model.classes)],
-            "parameters": {"classes": list(model.classes)},
+            "parameters": {"classes": _class_names(model)},
         },
     ]
+
+
+def _class_names(model: Servable) -> str:
+    """A JSON list as text: the protocol's parameters are booleans, numbers and text only."""
+    return json.dumps(list(model.classes), ensure_ascii=False)

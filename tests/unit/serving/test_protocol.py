@@ -214,7 +214,7 @@ def test_a_classifier_answers_labels_and_probabilities(
                 "name": "probabilities",
                 "datatype": "FP64",
                 "shape": [2, 2],
-                "parameters": {"classes": ["no", "yes"]},
+                "parameters": {"classes": '["no", "yes"]'},
                 "data": [0.25, 0.75, 1.0, 0.0],
             },
         ],
@@ -247,7 +247,7 @@ def test_metadata_names_inputs_outputs_and_classes(model: Any, regression: Any) 
         "shape": [-1],
         "parameters": {"kind": "NUMBER"},
     }
-    assert metadata["outputs"][1]["parameters"] == {"classes": ["no", "yes"]}
+    assert metadata["outputs"][1]["parameters"] == {"classes": '["no", "yes"]'}
     assert [each["name"] for each in protocol.output_metadata(regression)] == ["prediction"]
     assert set(protocol.server_metadata()) == {"name", "version", "extensions"}
 
