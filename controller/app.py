@@ -223,9 +223,14 @@ class Controller:
     def _check_ray(self) -> str:
         return self._cluster_view.status().problem
 
+    def _sweep(self) -> int:
+        """Deletes what a controller that was killed left of datasets; returns how many things."""
+        unfinished = self._artifacts.sweep_unfinished(self._artifacts.uri("datasets"))
+        return unfinished + self._services.datasets.sweep()
+
     async def start(self) -> None:
         """Listens on both addresses and begins to reconcile. Raises: Unavailable."""
-        swept = await asyncio.to_thread(self._services.datasets.sweep)
+        swept = await asyncio.to_thread(self._sweep)
         if swept:
             log.info("removed %d unfinished datasets of an earlier run", swept)
         host = self._settings.grpc_address.rpartition(":")[0]

@@ -65,6 +65,10 @@ async def run(settings: ControllerSettings, data_dir: DataDir, local_ray: LocalR
                 task.result()
                 tasks.discard(task)
     finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # From here on we end anyway; what follows must not be cut short.
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -264,8 +265,16 @@ def _serve(settings: ControllerSettings, size: RaySize | None) -> None:
             try:
                 is_clean = asyncio.run(run(settings, data_dir, local_ray))
             finally:
+                # A second Ctrl-C must not cut short what leaves no process behind.
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    signal.signal(number, signal.SIG_IGN)
                 if local_ray is not None:
                     local_ray.stop()
     except HeadgateError as error:
         raise click.ClickException(error.message) from error
+    except OSError as error:
+        raise click.ClickException(
+            f"{error.filename or settings.data_dir}: {error.strerror or error}; "
+            "free some space, or set --data-dir to a place that can be written"
+        ) from error
     sys.exit(0 if is_clean else 1)

@@ -78,6 +78,19 @@ class FsArtifacts:
             if info.type == fs.FileType.File and not info.path.endswith(PART_SUFFIX)
         )
 
+    def sweep_unfinished(self, uri: str) -> int:
+        """Deletes files below a directory whose writing was cut off; returns their number. Only to
+        be called while nobody writes there.
+        """
+        base = self._path(uri)
+        selector = fs.FileSelector(base, recursive=True, allow_not_found=True)
+        with _translated(uri):
+            found = self._fs.get_file_info(selector)
+            parts = [info.path for info in found if info.path.endswith(PART_SUFFIX)]
+            for path in parts:
+                self._fs.delete_file(path)
+        return len(parts)
+
     def read(self, uri: str) -> bytes:
         """All bytes of a file."""
         path = self._path(uri)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import json
 import os
 import secrets
@@ -57,7 +56,9 @@ class RaySize:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What `run.json` holds. pid and start_ticks name the head process, leader of its session."""
+    """What `run.json` holds. pid and start_ticks name the head process, leader of its session; link
+    is the short way to Ray's files, empty when none was needed.
+    """
 
     version: int
     pid: int
@@ -67,6 +68,7 @@ class RunRecord:
     memory_bytes: int
     object_store_bytes: int
     python: str
+    link: str = ""
 
     @property
     def head(self) -> ProcessIdentity:
@@ -83,6 +85,7 @@ class LocalRay:
         self._ports: PortBlock | None = None
         self._record: RunRecord | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._link = ""
         self.is_adopted = False
         directory.mkdir(parents=True, exist_ok=True)
         self.token = self._read_token()
@@ -90,10 +93,13 @@ class LocalRay:
     def _read_token(self) -> str:
         """The token of this data directory's Ray, made on first use."""
         path = self.token_path
-        if not path.exists():
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        if not path.exists() or not path.read_text().strip():
+            temporary = path.with_suffix(".tmp")
+            temporary.unlink(missing_ok=True)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w") as file:
                 file.write(secrets.token_hex(32))
+            temporary.replace(path)
         return path.read_text().strip()
 
     @property
@@ -143,11 +149,12 @@ class LocalRay:
         target.mkdir(exist_ok=True)
         if len(os.fsencode(target)) + _RAY_SOCKET_SUFFIX <= _SOCKET_PATH_LIMIT:
             return target
-        digest = hashlib.sha256(os.fsencode(target)).hexdigest()[:10]
-        link = Path(tempfile.gettempdir()) / f"hg-{os.getuid()}-{digest}"
-        with contextlib.suppress(FileExistsError):
-            link.symlink_to(target)
-        return link
+        if not self._link:
+            # In a new directory of our own: nobody else can have put the link there.
+            self._link = str(Path(tempfile.mkdtemp(prefix="hg-")) / "s")
+        Path(self._link).unlink(missing_ok=True)
+        Path(self._link).symlink_to(target)
+        return Path(self._link)
 
     def _environment(self) -> dict[str, str]:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
@@ -245,6 +252,7 @@ class LocalRay:
             start_ticks=identity.start_ticks,
             first_port=self._port(0),
             python=sys.executable,
+            link=self._link,
             **asdict(self._size),
         )
         temporary = self._run_path.with_suffix(".tmp")
@@ -267,6 +275,7 @@ class LocalRay:
         if ports is None:
             return False
         self._ports, self._record, self.is_adopted = ports, left, True
+        self._link = left.link
         try:
             asyncio.run(self._ask_version())
         except Unavailable:
@@ -329,4 +338,7 @@ class LocalRay:
             time.sleep(0.05)
         rest = {*session_members(record.pid, record.start_ticks), *below}
         end_all([member for member in rest if member.is_alive], grace_seconds=2.0)
+        if record.link:
+            self._link = ""
+            shutil.rmtree(Path(record.link).parent, ignore_errors=True)
         self._run_path.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pyarrow import fs
 
-from controller.adapters.artifacts import FsArtifacts
+from controller.adapters.artifacts import PART_SUFFIX, FsArtifacts
 from controller.domain.errors import DataLoss, InvalidField, Unavailable
 from controller.ports.artifacts import Artifacts
 
@@ -121,3 +121,15 @@ def test_a_plain_path_is_a_root_too(tmp_path: Path, source: Path) -> None:
 def test_an_unknown_scheme_is_refused() -> None:
     with pytest.raises(InvalidField, match="file:, s3:"):
         FsArtifacts("ftp://host/directory")
+
+
+def test_what_was_cut_off_is_swept_and_nothing_else(tmp_path: Path, source: Path) -> None:
+    artifacts = FsArtifacts((tmp_path / "root").as_uri())
+    kept = artifacts.uri("datasets", "ns", "whole.parquet")
+    artifacts.put_file(source, kept)
+    cut_off = tmp_path / "root" / "datasets" / "ns" / f"other.parquet.0123{PART_SUFFIX}"
+    cut_off.write_bytes(b"half")
+    assert artifacts.sweep_unfinished(artifacts.uri("datasets")) == 1
+    assert not cut_off.exists()
+    assert artifacts.read(kept) == b"0123456789"
+    assert artifacts.sweep_unfinished(artifacts.uri("datasets")) == 0
