@@ -23,6 +23,7 @@ from controller.service import driver_job, tokens
 from controller.service.cluster_view import ClusterView
 from controller.service.driver_logs import DriverLogs
 from controller.service.heartbeats import Heartbeats
+from controller.service.orphan_jobs import OrphanJobs
 from controller.service.settings import ServiceSettings
 from controller.service.steering import store_change
 
@@ -57,6 +58,7 @@ class SearchReconciler:
         self._metrics = metrics
         self._settings = settings
         self._logs = DriverLogs(store, cluster, settings)
+        self._orphans = OrphanJobs(store, cluster)
         self._since: dict[tuple[str, str], float] = {}
         self._logged_at: dict[str, float] = {}
 
@@ -66,6 +68,7 @@ class SearchReconciler:
         searches = await asyncio.to_thread(self._load)
         for search in searches:
             await self._guarded(search, self._observe(search))
+        await self._orphans.step()
         await self._start_waiting()
 
     async def _look(self) -> None:

@@ -15,7 +15,7 @@ from controller.domain.states import SearchState, TrialState, is_search_final
 from controller.ports.clock import Clock
 from controller.ports.metrics import Metrics
 from controller.ports.store import Store, Transaction
-from controller.service import tokens
+from controller.service import orphan_jobs, tokens
 from controller.service.catalog import DocumentedSpace, FamilyCatalog
 from controller.service.cluster_view import ClusterView
 from controller.service.etag import check_etag
@@ -164,6 +164,9 @@ class SearchService:
                 )
         self._delete_files(name)
         with self._store.transaction() as tx:
+            stored = tx.get(Search, str(name))
+            if stored is not None and stored.driver_job:
+                orphan_jobs.remember(tx, stored.driver_job)
             tx.delete_trials(str(name))
             tx.delete_log(str(name))
             tokens.forget(tx, str(name))

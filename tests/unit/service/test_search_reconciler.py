@@ -500,3 +500,27 @@ def test_a_search_remembers_nothing_of_ray(store: Store, create: Create) -> None
         search = tx.get(Search, str(name))
     assert search is not None
     assert search.driver_job == ""
+
+
+async def test_the_job_of_a_deleted_search_is_ended_and_forgotten(
+    reconciler: SearchReconciler,
+    cluster: FakeCluster,
+    create: Create,
+    drive: Drive,
+    worker: WorkerService,
+    searches: SearchService,
+) -> None:
+    name, secret, opened = await begun(reconciler, create, drive)
+    searches.cancel(name)
+    worker.finish(secret, opened.session, FinishedCancelled())
+    job = only_job(cluster)
+    searches.delete(name)
+    cluster.is_away = True
+    await reconciler.step()
+    cluster.is_away = False
+    await reconciler.step()
+    await reconciler.step()
+    assert cluster.deleted == [job]
+    assert not cluster.jobs
+    await reconciler.step()
+    assert cluster.deleted == [job]
