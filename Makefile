@@ -53,4 +53,4 @@ bench: install ## measure overheads, and predicted against measured memory
 	$(BIN)/python -m loadtests.measure_families --quick
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache dist build .demo
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache dist build
