@@ -14,11 +14,13 @@ import click
 from controller.adapters.local_ray import LocalRay
 from controller.app import Controller
 from controller.data_dir import DataDir
+from controller.domain.errors import Unavailable
 from controller.settings import ControllerSettings
 
 log = logging.getLogger("headgate")
 
 _RAY_LOOK_SECONDS = 1.0
+_START_ATTEMPTS = 3  # a busy machine makes Ray miss time limits of its own
 
 
 def _write_ready_file(path: Path, addresses: dict[str, str]) -> None:
@@ -82,6 +84,14 @@ async def _wait(event: asyncio.Event) -> None:
 
 
 async def _guard(local_ray: LocalRay) -> None:
+    """Waits for Ray's first answer, then keeps it alive. Raises: Unavailable after three tries."""
+    for _ in range(_START_ATTEMPTS - 1):
+        try:
+            await local_ray.wait_until_ready()
+            break
+        except Unavailable as error:
+            log.warning("%s; starting it again", error.message)
+            await asyncio.to_thread(local_ray.restart)
     await local_ray.wait_until_ready()
     await _keep_ray(local_ray)
 

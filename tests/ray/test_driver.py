@@ -19,6 +19,7 @@ import pytest
 import ray
 
 from headgate.v1 import dataset_pb2, search_pb2, trial_pb2, worker_service_pb2
+from tests.ray.ray_start import start_ray
 from tests.unit.driver.fake_controller import (
     SEARCH,
     TOKEN,
@@ -46,14 +47,7 @@ def cluster() -> Iterator[str]:
         tempfile.TemporaryDirectory(prefix="hg", dir="/tmp") as directory,  # sockets: short paths
     ):
         patch.setenv("RAY_AUTH_MODE", "disabled")
-        context: Any = ray.init(
-            address="local",
-            num_cpus=2,
-            _memory=2 << 30,
-            include_dashboard=False,
-            object_store_memory=80 << 20,
-            _temp_dir=directory,
-        )
+        context = start_ray(directory, _memory=2 << 30)
         yield str(context.address_info["address"])
         ray.shutdown()
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import ray
 
+from tests.ray.ray_start import start_ray
 from workers.sandbox.agent import NodeAgent, agent_name, get_agent
 from workers.trial.job import FitJob, Outcome, SandboxLimits
 
@@ -31,13 +32,7 @@ def node() -> Iterator[str]:
         tempfile.TemporaryDirectory(prefix="hg", dir="/tmp") as directory,  # sockets: short paths
     ):
         patch.setenv("RAY_AUTH_MODE", "disabled")
-        ray.init(
-            address="local",
-            num_cpus=2,
-            include_dashboard=False,
-            object_store_memory=80 << 20,
-            _temp_dir=directory,
-        )
+        start_ray(directory)
         yield ray.get_runtime_context().get_node_id()
         ray.shutdown()
 
