@@ -105,10 +105,11 @@ def forecast(evidence: Sequence[Evidence], frame: Frame) -> Forecast:
     walls = [_wall_seconds(each, frame) for each in first], [_wall_seconds(e, frame) for e in pool]
     played = _play(*walls, slots, left, frame.budget.max_trials or 0)
     pace = _pace(played, left, frame.budget.max_trials)
+    whole = START_SECONDS + played.seconds * pace + final
     return Forecast(
         trials=int(played.ended * pace),
         trial_seconds=played.trial_seconds / max(1, played.started),
-        seconds=START_SECONDS + played.seconds * pace + final,
+        seconds=whole if total is None else min(whole, total),
         cpu_seconds=played.fit_seconds * pace * frame.limits.cpus_per_trial,
         reservations=reservations,
     )

@@ -65,8 +65,8 @@ def foretell(dataset: Dataset, spec: SearchSpec, catalog: FamilyCatalog, gate: G
         families=reports,
         feasible_share=plan_report.feasible_share(reports),
         refusal=refusal,
-        sizes_bytes=sizes,
-        slots=gate.slots(spec.limits, sizes),
+        sizes_bytes=() if refusal else sizes,
+        slots=0 if refusal else gate.slots(spec.limits, sizes),
         forecast=outlook,
         notes=(*settled.plan.notes, *_notes(reports, refusal, outlook, gate)),
     )
