@@ -48,18 +48,10 @@ def foretell(dataset: Dataset, spec: SearchSpec, catalog: FamilyCatalog, gate: G
     refusal = _refusal(gate, spec, settled)
     sizes = gate.sizes(spec, settled.shape, settled.space)
     setting = Setting(settled.shape, spec.limits, sizes, spec.budget.time_seconds)
-    evidence = [
-        _evidence(family, spec, settled, setting, catalog, gate)
-        for family in settled.space.families
-    ]
+    families = settled.space.families
+    evidence = [_evidence(name, spec, settled, setting, catalog, gate) for name in families]
     reports = tuple(plan_report.report(each) for each in evidence)
-    frame = Frame(
-        spec.budget,
-        spec.limits,
-        settled.plan.folds,
-        lambda size: gate.slots(spec.limits, (size,)),
-    )
-    outlook = forecasts.NO_TRIALS if refusal else forecasts.forecast(evidence, frame)
+    outlook = forecasts.NO_TRIALS if refusal else _outlook(evidence, spec, settled, gate)
     return SearchPlan(
         plan=settled.plan,
         families=reports,
@@ -70,6 +62,16 @@ def foretell(dataset: Dataset, spec: SearchSpec, catalog: FamilyCatalog, gate: G
         forecast=outlook,
         notes=(*settled.plan.notes, *_notes(reports, refusal, outlook, gate)),
     )
+
+
+def _outlook(
+    evidence: Sequence[Evidence], spec: SearchSpec, settled: Settled, gate: Gate
+) -> Forecast:
+    def slots_of(size_bytes: int) -> int:
+        return gate.slots(spec.limits, (size_bytes,))
+
+    frame = Frame(spec.budget, spec.limits, settled.plan.folds, slots_of)
+    return forecasts.forecast(evidence, frame)
 
 
 def _refusal(gate: Gate, spec: SearchSpec, settled: Settled) -> str:

@@ -8,6 +8,7 @@ import grpc
 import pytest
 
 from controller.domain.records import Dataset
+from controller.in_process import InProcessController
 from headgate.v1 import search_pb2, trial_pb2
 from headgate.v1 import search_service_pb2 as pb
 from tests.api.wire import PARENT, Refuses, Stubs
@@ -82,6 +83,14 @@ def test_part_that_fits(stubs: Stubs, people: Dataset) -> None:
     assert near.verdict.HasField("fits_with")
     assert near.parameters["n_estimators"]
     assert family.demand.p90_memory_bytes > family.feasible_demand.p90_memory_bytes
+
+
+def test_what_is_not_known_is_told(
+    stubs: Stubs, people: Dataset, controller: InProcessController
+) -> None:
+    controller.cluster_view.saw(())
+    (note,) = stubs.searches.PlanSearch(asked(people.name)).notes
+    assert "cluster was not seen" in note
 
 
 def test_nothing_that_fits_is_an_answer(stubs: Stubs, people: Dataset) -> None:

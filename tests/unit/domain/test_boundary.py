@@ -65,7 +65,12 @@ def test_two_conditions_together() -> None:
 
 
 def test_one_parameter_is_named_once_a_side() -> None:
-    found = boundary(lambda p: p["trees"] * p["rate"] <= 20)
+    # All below 100 fit, half up to 400, none above: the first cut leaves a second one to be made.
+    coin = random.Random(2)
+    found = find_boundary(
+        [(p, p["trees"] <= 100 or (p["trees"] <= 400 and coin.random() < 0.5)) for p in DRAWN]
+    )
+    assert found is not None
     named = [(c.parameter, c.relation) for c in found.conditions]
     assert len(named) == len(set(named))
 
@@ -104,3 +109,9 @@ def test_a_parameter_that_some_lack_is_not_looked_at() -> None:
     found = boundary(lambda p: p.get("drop", 1.0) <= 0.5)
     assert found is None or all(c.parameter != "drop" or i for i, c in enumerate(found.conditions))
     assert not Condition("drop", Relation.AT_MOST, 0.5).holds({"trees": 1})
+
+
+def test_true_is_not_one() -> None:
+    yes = Condition("x", Relation.ONE_OF, values=(True,))
+    assert [yes.holds({"x": each}) for each in (True, 1, False)] == [True, False, False]
+    assert Condition("x", Relation.ONE_OF, values=(6,)).holds({"x": 6.0})

@@ -178,11 +178,16 @@ def test_the_cheap_defaults_come_first() -> None:
     early = Evidence("early", tuple([long] * 5), defaults=(judged(1, cpu=1.0),))
     told = forecast([late, early], frame(60.0, slots=1))
     assert told.trials == 2  # 1 s and 2 s end; the 45 s one is cut off by the end of the budget
+    assert forecast([late, early], frame(60.0, 1, slots=1)).cpu_seconds == pytest.approx(1.0)
 
 
 def test_nothing_starts_that_cannot_end() -> None:
     assert forecast(even(1000.0), frame(60.0)).trials == 0
     assert forecast(even(1.0), frame(5.0)).trials == 0
+
+
+def test_fits_that_take_no_time_end_with_the_budget() -> None:
+    assert forecast(even(0.0), frame(60.0)).trial_seconds == pytest.approx(OVERHEAD_SECONDS, 0.01)
 
 
 def test_a_long_budget_goes_on_at_the_same_pace() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from controller.domain.errors import InvalidArgument, NotFound, NothingFits
+from controller.domain.forecast import NO_TRIALS
 from controller.domain.names import NamespaceName
 from controller.domain.records import (
     Budget,
@@ -23,10 +24,11 @@ from controller.ports.cluster import Node
 from controller.ports.store import Store
 from controller.service.catalog import FamilyCatalog
 from controller.service.cluster_view import ClusterView
-from controller.service.foretelling import SAMPLED, SearchPlan
+from controller.service.foretelling import SAMPLED, SearchPlan, foretell
 from controller.service.gate import Gate, Setting
 from controller.service.searches import SearchService
 from controller.service.settings import ServiceSettings
+from workers.families.base import DataShape
 
 PARENT = NamespaceName("default")
 MIB = 1 << 20
@@ -88,7 +90,9 @@ def test_it_stores_nothing_and_repeats_itself(searches: SearchService, spec: Sea
 
 def test_the_sample_follows_the_seed(searches: SearchService, spec: SearchSpec) -> None:
     told, other = (searches.plan(PARENT, replace(spec, seed=seed)) for seed in (1, 2))
-    assert told.families != other.families
+    for one, another in zip(told.families, other.families, strict=True):
+        assert one.sampled_count == another.sampled_count
+    assert told.families[0].demand != other.families[0].demand
 
 
 def test_part_of_a_large_table_fits(
@@ -191,6 +195,26 @@ def test_a_budget_too_short_for_a_trial_is_told(
     told = searches.plan(PARENT, hasty)
     assert told.forecast.trials == 0
     assert any("time budget" in note for note in told.notes)
+    assert any(Reason.EXCEEDS_TIME_BUDGET in each.refused_shares for each in told.families)
+
+
+class _StrictGate(Gate):
+    """Refuses every search, as the gate does when the few that fit are missed by its own draw."""
+
+    def check_fits(self, spec: SearchSpec, shape: DataShape, space: Space) -> None:
+        raise NothingFits("nothing")
+
+
+def test_a_search_that_would_be_refused_expects_nothing(
+    catalog: FamilyCatalog,
+    cluster_view: ClusterView,
+    settings: ServiceSettings,
+    dataset: Dataset,
+    spec: SearchSpec,
+) -> None:
+    told = foretell(dataset, spec, catalog, _StrictGate(catalog, cluster_view, settings))
+    assert (told.feasible_share, told.refusal) == (1.0, "nothing")
+    assert (told.forecast, told.slots) == (NO_TRIALS, 0)
 
 
 def test_wrong_fields_are_those_of_create(searches: SearchService, spec: SearchSpec) -> None:
