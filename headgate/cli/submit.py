@@ -57,6 +57,7 @@ def submit(
     max_concurrent: int | None,
     max_model_size: int | None,
     max_latency: float | None,
+    shrink: str | None,
     seed: int,
     watch: bool,
     deploy: str,
@@ -81,6 +82,7 @@ def submit(
         max_concurrent_trials=max_concurrent or 0,
         max_model_bytes=int(max_model_size or 0),
         max_predict_latency_seconds=max_latency or 0.0,
+        shrink=shrink or "",
         seed=seed,
         deploy=deploy,
     )
