@@ -7,12 +7,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headgate.errors import InputError
-from headgate.v1.search_pb2 import Budget, Limits, SearchSpace, SearchSpec, Task
+from headgate.v1.search_pb2 import (
+    Budget,
+    Limits,
+    SearchSpace,
+    SearchSpec,
+    ShrinkPolicy,
+    Task,
+)
 
 TASKS = {
     "binary": Task.TASK_BINARY,
     "multiclass": Task.TASK_MULTICLASS,
     "regression": Task.TASK_REGRESSION,
+}
+
+
+SHRINKS = {
+    "none": ShrinkPolicy.SHRINK_POLICY_NONE,
+    "same-result": ShrinkPolicy.SHRINK_POLICY_SAME_RESULT,
+    "any": ShrinkPolicy.SHRINK_POLICY_ANY,
 }
 
 
@@ -42,6 +56,7 @@ class SearchOptions:
     max_concurrent_trials: int = 0
     max_model_bytes: int = 0
     max_predict_latency_seconds: float = 0.0
+    shrink: str = ""
     seed: int = 0
     deploy: str = ""
 
@@ -57,6 +72,9 @@ class SearchOptions:
         """Raises: InputError for what can be seen to be wrong without the server."""
         if self.task and self.task not in TASKS:
             raise InputError(f"task: {self.task!r} is unknown; use {', '.join(TASKS)}")
+        if self.shrink and self.shrink not in SHRINKS:
+            known = ", ".join(SHRINKS)
+            raise InputError(f"shrink: {self.shrink!r} is unknown; use {known}")
 
     def to_proto(self, dataset: str, target: str) -> SearchSpec:
         """The request's spec."""
@@ -93,6 +111,7 @@ class SearchOptions:
             gpus_per_trial=self.gpus_per_trial,
             max_concurrent_trials=self.max_concurrent_trials,
             max_model_bytes=self.max_model_bytes,
+            shrink=SHRINKS.get(self.shrink, ShrinkPolicy.SHRINK_POLICY_UNSPECIFIED),
         )
         if self.time_per_trial_seconds:
             _set_duration(limits.time_per_trial, self.time_per_trial_seconds)

@@ -15,11 +15,20 @@ from controller.api.convert import (
     to_timestamp_or_none,
 )
 from controller.api.convert_space import space_from_proto, space_to_proto
-from controller.domain.records import Budget, Limits, Progress, Search, SearchSpec, Task
+from controller.domain.records import (
+    Budget,
+    Limits,
+    Progress,
+    Search,
+    SearchSpec,
+    Shrink,
+    Task,
+)
 from controller.service.etag import etag
 from headgate.v1 import search_pb2 as pb
 
 TASK_PREFIX = "TASK_"
+SHRINK_PREFIX = "SHRINK_POLICY_"
 
 
 def search_to_proto(search: Search, progress: Progress) -> pb.Search:
@@ -107,7 +116,7 @@ def spec_from_proto(spec: pb.SearchSpec, field: str = "search.spec") -> SearchSp
         space=space_from_proto(spec.space, f"{field}.space"),
         seed=spec.seed,
         budget=_budget_from_proto(spec.budget),
-        limits=_limits_from_proto(spec.limits),
+        limits=_limits_from_proto(spec.limits, f"{field}.limits"),
         deploy=spec.deploy,
     )
 
@@ -134,10 +143,11 @@ def _limits_to_proto(limits: Limits) -> pb.Limits:
         max_concurrent_trials=limits.max_concurrent_trials or 0,
         max_model_bytes=limits.max_model_bytes or 0,
         max_predict_latency=to_duration_or_none(limits.max_predict_seconds),
+        shrink=SHRINK_PREFIX + limits.shrink.value,
     )
 
 
-def _limits_from_proto(limits: pb.Limits) -> Limits:
+def _limits_from_proto(limits: pb.Limits, field: str) -> Limits:
     has = limits.HasField
     return Limits(
         memory_per_trial_bytes=limits.memory_per_trial_bytes or None,
@@ -151,4 +161,6 @@ def _limits_from_proto(limits: pb.Limits) -> Limits:
         max_predict_seconds=(
             from_duration(limits.max_predict_latency) if has("max_predict_latency") else None
         ),
+        shrink=from_enum(Shrink, pb.ShrinkPolicy, limits.shrink, f"{field}.shrink", SHRINK_PREFIX)
+        or Shrink.SAME_RESULT,
     )

@@ -15,6 +15,8 @@ from controller.api.convert import (
     to_timestamp_or_none,
 )
 from controller.domain.records import (
+    Attempt,
+    Calibration,
     FailureKind,
     Prediction,
     Reservation,
@@ -49,6 +51,17 @@ def trial_to_proto(trial: Trial) -> pb.Trial:
         end_time=to_timestamp_or_none(trial.ended_at),
         attempts=trial.attempts,
         origin=ORIGIN_PREFIX + trial.origin,
+        history=[_attempt(each) for each in trial.history],
+    )
+
+
+def _attempt(attempt: Attempt) -> pb.Attempt:
+    held, usage, failure = attempt.reservation, attempt.usage, attempt.failure
+    return pb.Attempt(
+        number=attempt.number,
+        reservation=None if held is None else _reservation(held),
+        usage=None if usage is None else usage_to_proto(usage),
+        failure=None if failure is None else failure_to_proto(failure),
     )
 
 
@@ -70,6 +83,19 @@ def verdict_to_proto(verdict: Verdict) -> pb.Verdict:
         fits_with=to_struct_or_none(verdict.fits_with),
         message=verdict.message,
         reservation=None if verdict.reservation is None else _reservation(verdict.reservation),
+        changes=to_struct_or_none(verdict.changes),
+        replaced=to_struct_or_none(verdict.replaced),
+        waits_for=verdict.waits_for,
+        calibration=None if verdict.calibration is None else _calibration(verdict.calibration),
+    )
+
+
+def _calibration(calibration: Calibration) -> pb.Calibration:
+    return pb.Calibration(
+        factor=calibration.factor,
+        coverage=calibration.coverage,
+        fits=calibration.fits,
+        source=calibration.source.value,
     )
 
 
@@ -80,6 +106,8 @@ def _prediction(prediction: Prediction) -> pb.Prediction:
         model_bytes=to_int64(prediction.model_bytes),
         predict_latency=to_duration(prediction.predict_seconds),
         memory_terms={k: to_int64(v) for k, v in prediction.memory_terms.items()},
+        phases_bytes={k: to_int64(v) for k, v in prediction.phases_bytes.items()},
+        gpu_memory_bytes=to_int64(prediction.gpu_memory_bytes),
     )
 
 
@@ -99,6 +127,7 @@ def usage_to_proto(usage: Usage) -> pb.Usage:
         predict_latency=to_duration(usage.predict_seconds),
         node=usage.node,
         enforcement=usage.enforcement,
+        limit_bytes=usage.limit_bytes,
     )
 
 
@@ -112,6 +141,7 @@ def usage_from_proto(usage: pb.Usage) -> Usage:
         predict_seconds=from_duration(usage.predict_latency),
         node=usage.node,
         enforcement=usage.enforcement,
+        limit_bytes=usage.limit_bytes,
     )
 
 
@@ -123,6 +153,7 @@ def failure_to_proto(failure: TrialFailure) -> pb.TrialFailure:
         traceback=failure.traceback,
         stderr_tail=failure.stderr_tail,
         exit_code=failure.exit_code,
+        evidence=failure.evidence,
     )
 
 
@@ -134,4 +165,5 @@ def failure_from_proto(failure: pb.TrialFailure, field: str) -> TrialFailure:
         traceback=failure.traceback,
         stderr_tail=failure.stderr_tail,
         exit_code=failure.exit_code,
+        evidence=failure.evidence,
     )

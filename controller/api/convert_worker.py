@@ -58,6 +58,7 @@ def directive_to_proto(directive: Directive) -> pb.Directive:
         spec=None if directive.spec is None else spec_to_proto(directive.spec),
         remaining_time=to_duration_or_none(directive.remaining_seconds),
         remaining_trials=directive.remaining_trials,
+        startable=[trial_to_proto(each) for each in directive.startable],
     )
 
 

@@ -86,7 +86,7 @@ class TrialCounts:
 
 def count(trials_by_state: Mapping[str, int]) -> TrialCounts:
     """From the number of trials by state."""
-    is_open = (TrialState.ADMITTED.value, TrialState.RUNNING.value)
+    is_open = (TrialState.DEFERRED.value, TrialState.ADMITTED.value, TrialState.RUNNING.value)
     opened = sum(trials_by_state.get(state, 0) for state in is_open)
     rejected = trials_by_state.get(TrialState.REJECTED.value, 0)
     return TrialCounts(sum(trials_by_state.values()) - opened - rejected, opened)

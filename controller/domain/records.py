@@ -56,6 +56,24 @@ class Reason(StrEnum):
     NO_SUCH_RESOURCE = "NO_SUCH_RESOURCE"
 
 
+class Shrink(StrEnum):
+    """What the gate may change of a candidate; `headgate.v1.ShrinkPolicy` documents each."""
+
+    NONE = "NONE"
+    SAME_RESULT = "SAME_RESULT"
+    ANY = "ANY"
+
+
+class BoundSource(StrEnum):
+    """Where a bound comes from; `headgate.v1.Calibration.Source` documents each."""
+
+    PRIOR = "PRIOR"
+    POOLED = "POOLED"
+    FAMILY = "FAMILY"
+    MEMO = "MEMO"
+    STRUCTURAL = "STRUCTURAL"
+
+
 class FailureKind(StrEnum):
     """Why a trial has no score; `headgate.v1.TrialFailure.Kind` documents each."""
 
@@ -142,6 +160,7 @@ class Limits:
     max_concurrent_trials: int | None = None
     max_model_bytes: int | None = None
     max_predict_seconds: float | None = None
+    shrink: Shrink = Shrink.SAME_RESULT
 
 
 @dataclass(frozen=True)
@@ -252,6 +271,8 @@ class Prediction:
     cpu_seconds: float
     model_bytes: int
     predict_seconds: float
+    phases_bytes: Mapping[str, int] = field(default_factory=dict)
+    gpu_memory_bytes: int = 0
 
     @property
     def peak_memory_bytes(self) -> int:
@@ -269,6 +290,16 @@ class Reservation:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """How a bound was made of a prediction; `headgate.v1.Calibration` documents each field."""
+
+    factor: float
+    coverage: float
+    fits: int
+    source: BoundSource
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What the gate decided; `headgate.v1.Verdict` documents each field."""
 
@@ -282,6 +313,10 @@ class Verdict:
     limit_unit: str = ""
     fits_with: Mapping[str, Any] | None = None
     reservation: Reservation | None = None
+    changes: Mapping[str, Any] | None = None
+    replaced: Mapping[str, Any] | None = None
+    waits_for: str = ""
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True)
@@ -295,6 +330,7 @@ class Usage:
     predict_seconds: float = 0.0
     node: str = ""
     enforcement: str = ""
+    limit_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -306,6 +342,17 @@ class TrialFailure:
     traceback: str = ""
     stderr_tail: str = ""
     exit_code: int = 0
+    evidence: str = ""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """An attempt that was followed by another one; `headgate.v1.Attempt` documents each field."""
+
+    number: int
+    reservation: Reservation | None = None
+    usage: Usage | None = None
+    failure: TrialFailure | None = None
 
 
 @dataclass(frozen=True)
@@ -331,6 +378,9 @@ class Trial:
     failure: TrialFailure | None = None
     started_at: float | None = None
     ended_at: float | None = None
+    history: tuple[Attempt, ...] = ()
+    deferred_at: float | None = None
+    """Since when a DEFERRED trial waits."""
     revision: int = 0
 
 
@@ -417,6 +467,7 @@ class Directive:
     spec: SearchSpec | None = None
     remaining_seconds: float | None = None
     remaining_trials: int | None = None
+    startable: tuple[Trial, ...] = ()
 
 
 @dataclass(frozen=True)

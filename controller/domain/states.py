@@ -28,6 +28,7 @@ class TrialState(StrEnum):
     """Where a trial stands; `headgate.v1.Trial.State` documents each."""
 
     ADMITTED = "ADMITTED"
+    DEFERRED = "DEFERRED"
     RUNNING = "RUNNING"
     SUCCEEDED = "SUCCEEDED"
     REJECTED = "REJECTED"
@@ -64,9 +65,12 @@ SEARCH_NEXT: dict[SearchState, frozenset[SearchState]] = {
 _TRIAL_ENDS = frozenset({_T.SUCCEEDED, _T.FAILED, _T.INFEASIBLE, _T.TIMED_OUT, _T.CANCELLED})
 
 TRIAL_NEXT: dict[TrialState, frozenset[TrialState]] = {
-    _T.ADMITTED: frozenset({_T.RUNNING}) | _TRIAL_ENDS,
-    # A lost worker sends a running trial back to wait for its next attempt.
-    _T.RUNNING: frozenset({_T.ADMITTED}) | _TRIAL_ENDS,
+    _T.DEFERRED: frozenset({_T.ADMITTED}) | _TRIAL_ENDS,
+    # Out of memory before anybody heard that it runs: it may have to wait for more.
+    _T.ADMITTED: frozenset({_T.RUNNING, _T.DEFERRED}) | _TRIAL_ENDS,
+    # A lost worker sends a running trial back to wait for its next attempt; one that ran out of
+    # memory may have to wait for more.
+    _T.RUNNING: frozenset({_T.ADMITTED, _T.DEFERRED}) | _TRIAL_ENDS,
     _T.REJECTED: frozenset(),
     **dict.fromkeys(_TRIAL_ENDS, frozenset()),
 }

@@ -51,6 +51,7 @@ _CHANGES: dict[str, _Change] = {
     "spec.limits.max_concurrent_trials": _limit("max_concurrent_trials"),
     "spec.limits.max_model_bytes": _limit("max_model_bytes"),
     "spec.limits.max_predict_latency": _limit("max_predict_seconds"),
+    "spec.limits.shrink": _limit("shrink"),
 }
 
 

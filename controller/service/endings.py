@@ -12,7 +12,7 @@ from controller.ports.metrics import Metrics
 from controller.ports.store import Page, Transaction
 from controller.service import tokens
 
-OPEN_STATES = (TrialState.ADMITTED, TrialState.RUNNING)
+OPEN_STATES = (TrialState.DEFERRED, TrialState.ADMITTED, TrialState.RUNNING)
 """States of trials that have not ended."""
 
 

@@ -55,6 +55,12 @@ def limit_options(command: _F) -> _F:
             click.option(
                 "--max-latency", type=DURATION, metavar="TIME", help="Longest one-row prediction."
             ),
+            click.option(
+                "--shrink",
+                type=click.Choice(["none", "same-result", "any"]),
+                help="What the gate may change of a candidate that does not fit. "
+                "Default: same-result.",
+            ),
         ]
     ):
         command = option(command)

@@ -62,6 +62,7 @@ def spec_options(command: _F) -> _F:
         max_concurrent: int | None,
         max_model_size: int | None,
         max_latency: float | None,
+        shrink: str | None,
         seed: int,
         **others: object,
     ) -> object:
@@ -84,6 +85,7 @@ def spec_options(command: _F) -> _F:
             max_concurrent_trials=max_concurrent or 0,
             max_model_bytes=int(max_model_size or 0),
             max_predict_latency_seconds=max_latency or 0.0,
+            shrink=shrink or "",
             seed=seed,
         )
         return command(*args, options=options, **others)

@@ -51,6 +51,7 @@ def update(
     max_concurrent: int | None,
     max_model_size: int | None,
     max_latency: float | None,
+    shrink: str | None,
 ) -> None:
     """Change budget, families or limits of a search while it runs."""
     given: dict[str, tuple[str, object]] = {
@@ -62,6 +63,7 @@ def update(
         "spec.limits.max_concurrent_trials": ("max_concurrent_trials", max_concurrent),
         "spec.limits.max_model_bytes": ("max_model_bytes", max_model_size),
         "spec.limits.max_predict_latency": ("max_predict_latency_seconds", max_latency),
+        "spec.limits.shrink": ("shrink", shrink),
     }
     changes = {path: pair for path, pair in given.items() if pair[1] is not None}
     if not changes:

@@ -21,10 +21,21 @@ class Task(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TASK_BINARY: _ClassVar[Task]
     TASK_MULTICLASS: _ClassVar[Task]
     TASK_REGRESSION: _ClassVar[Task]
+
+class ShrinkPolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SHRINK_POLICY_UNSPECIFIED: _ClassVar[ShrinkPolicy]
+    SHRINK_POLICY_NONE: _ClassVar[ShrinkPolicy]
+    SHRINK_POLICY_SAME_RESULT: _ClassVar[ShrinkPolicy]
+    SHRINK_POLICY_ANY: _ClassVar[ShrinkPolicy]
 TASK_UNSPECIFIED: Task
 TASK_BINARY: Task
 TASK_MULTICLASS: Task
 TASK_REGRESSION: Task
+SHRINK_POLICY_UNSPECIFIED: ShrinkPolicy
+SHRINK_POLICY_NONE: ShrinkPolicy
+SHRINK_POLICY_SAME_RESULT: ShrinkPolicy
+SHRINK_POLICY_ANY: ShrinkPolicy
 
 class Search(_message.Message):
     __slots__ = ("name", "spec", "state", "task", "metric", "is_metric_maximized", "classes", "feature_columns", "validation", "notes", "pending_reason", "progress", "best_trial", "best_score", "model", "deployment", "error", "create_time", "start_time", "end_time", "driver_attempts", "etag")
@@ -137,7 +148,7 @@ class Budget(_message.Message):
     def __init__(self, time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_trials: _Optional[int] = ...) -> None: ...
 
 class Limits(_message.Message):
-    __slots__ = ("memory_per_trial_bytes", "cpus_per_trial", "gpus_per_trial", "time_per_trial", "max_concurrent_trials", "max_model_bytes", "max_predict_latency")
+    __slots__ = ("memory_per_trial_bytes", "cpus_per_trial", "gpus_per_trial", "time_per_trial", "max_concurrent_trials", "max_model_bytes", "max_predict_latency", "shrink")
     MEMORY_PER_TRIAL_BYTES_FIELD_NUMBER: _ClassVar[int]
     CPUS_PER_TRIAL_FIELD_NUMBER: _ClassVar[int]
     GPUS_PER_TRIAL_FIELD_NUMBER: _ClassVar[int]
@@ -145,6 +156,7 @@ class Limits(_message.Message):
     MAX_CONCURRENT_TRIALS_FIELD_NUMBER: _ClassVar[int]
     MAX_MODEL_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_PREDICT_LATENCY_FIELD_NUMBER: _ClassVar[int]
+    SHRINK_FIELD_NUMBER: _ClassVar[int]
     memory_per_trial_bytes: int
     cpus_per_trial: int
     gpus_per_trial: float
@@ -152,7 +164,8 @@ class Limits(_message.Message):
     max_concurrent_trials: int
     max_model_bytes: int
     max_predict_latency: _duration_pb2.Duration
-    def __init__(self, memory_per_trial_bytes: _Optional[int] = ..., cpus_per_trial: _Optional[int] = ..., gpus_per_trial: _Optional[float] = ..., time_per_trial: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_concurrent_trials: _Optional[int] = ..., max_model_bytes: _Optional[int] = ..., max_predict_latency: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    shrink: ShrinkPolicy
+    def __init__(self, memory_per_trial_bytes: _Optional[int] = ..., cpus_per_trial: _Optional[int] = ..., gpus_per_trial: _Optional[float] = ..., time_per_trial: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_concurrent_trials: _Optional[int] = ..., max_model_bytes: _Optional[int] = ..., max_predict_latency: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., shrink: _Optional[_Union[ShrinkPolicy, str]] = ...) -> None: ...
 
 class SearchSpace(_message.Message):
     __slots__ = ("families", "pinned")

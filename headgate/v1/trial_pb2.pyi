@@ -26,7 +26,7 @@ CANDIDATE_ORIGIN_PINNED: CandidateOrigin
 CANDIDATE_ORIGIN_SAMPLED: CandidateOrigin
 
 class Trial(_message.Message):
-    __slots__ = ("name", "number", "state", "family", "parameters", "seed", "verdict", "score", "fold_scores", "metrics", "usage", "failure", "create_time", "start_time", "end_time", "attempts", "origin")
+    __slots__ = ("name", "number", "state", "family", "parameters", "seed", "verdict", "score", "fold_scores", "metrics", "usage", "failure", "create_time", "start_time", "end_time", "attempts", "origin", "history")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         STATE_UNSPECIFIED: _ClassVar[Trial.State]
@@ -38,6 +38,7 @@ class Trial(_message.Message):
         INFEASIBLE: _ClassVar[Trial.State]
         TIMED_OUT: _ClassVar[Trial.State]
         CANCELLED: _ClassVar[Trial.State]
+        DEFERRED: _ClassVar[Trial.State]
     STATE_UNSPECIFIED: Trial.State
     ADMITTED: Trial.State
     RUNNING: Trial.State
@@ -47,6 +48,7 @@ class Trial(_message.Message):
     INFEASIBLE: Trial.State
     TIMED_OUT: Trial.State
     CANCELLED: Trial.State
+    DEFERRED: Trial.State
     class MetricsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -71,6 +73,7 @@ class Trial(_message.Message):
     END_TIME_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
     name: str
     number: int
     state: Trial.State
@@ -88,10 +91,23 @@ class Trial(_message.Message):
     end_time: _timestamp_pb2.Timestamp
     attempts: int
     origin: CandidateOrigin
-    def __init__(self, name: _Optional[str] = ..., number: _Optional[int] = ..., state: _Optional[_Union[Trial.State, str]] = ..., family: _Optional[str] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., seed: _Optional[int] = ..., verdict: _Optional[_Union[Verdict, _Mapping]] = ..., score: _Optional[float] = ..., fold_scores: _Optional[_Iterable[float]] = ..., metrics: _Optional[_Mapping[str, float]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., failure: _Optional[_Union[TrialFailure, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ..., origin: _Optional[_Union[CandidateOrigin, str]] = ...) -> None: ...
+    history: _containers.RepeatedCompositeFieldContainer[Attempt]
+    def __init__(self, name: _Optional[str] = ..., number: _Optional[int] = ..., state: _Optional[_Union[Trial.State, str]] = ..., family: _Optional[str] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., seed: _Optional[int] = ..., verdict: _Optional[_Union[Verdict, _Mapping]] = ..., score: _Optional[float] = ..., fold_scores: _Optional[_Iterable[float]] = ..., metrics: _Optional[_Mapping[str, float]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., failure: _Optional[_Union[TrialFailure, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ..., origin: _Optional[_Union[CandidateOrigin, str]] = ..., history: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ...) -> None: ...
+
+class Attempt(_message.Message):
+    __slots__ = ("number", "reservation", "usage", "failure")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    RESERVATION_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    reservation: Reservation
+    usage: Usage
+    failure: TrialFailure
+    def __init__(self, number: _Optional[int] = ..., reservation: _Optional[_Union[Reservation, _Mapping]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., failure: _Optional[_Union[TrialFailure, _Mapping]] = ...) -> None: ...
 
 class Verdict(_message.Message):
-    __slots__ = ("decision", "reason", "prediction", "bound_bytes", "limit", "demand", "limit_unit", "fits_with", "message", "reservation")
+    __slots__ = ("decision", "reason", "prediction", "bound_bytes", "limit", "demand", "limit_unit", "fits_with", "message", "reservation", "changes", "replaced", "waits_for", "calibration")
     class Decision(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         DECISION_UNSPECIFIED: _ClassVar[Verdict.Decision]
@@ -132,6 +148,10 @@ class Verdict(_message.Message):
     FITS_WITH_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     RESERVATION_FIELD_NUMBER: _ClassVar[int]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    REPLACED_FIELD_NUMBER: _ClassVar[int]
+    WAITS_FOR_FIELD_NUMBER: _ClassVar[int]
+    CALIBRATION_FIELD_NUMBER: _ClassVar[int]
     decision: Verdict.Decision
     reason: Verdict.Reason
     prediction: Prediction
@@ -142,11 +162,48 @@ class Verdict(_message.Message):
     fits_with: _struct_pb2.Struct
     message: str
     reservation: Reservation
-    def __init__(self, decision: _Optional[_Union[Verdict.Decision, str]] = ..., reason: _Optional[_Union[Verdict.Reason, str]] = ..., prediction: _Optional[_Union[Prediction, _Mapping]] = ..., bound_bytes: _Optional[int] = ..., limit: _Optional[float] = ..., demand: _Optional[float] = ..., limit_unit: _Optional[str] = ..., fits_with: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., message: _Optional[str] = ..., reservation: _Optional[_Union[Reservation, _Mapping]] = ...) -> None: ...
+    changes: _struct_pb2.Struct
+    replaced: _struct_pb2.Struct
+    waits_for: str
+    calibration: Calibration
+    def __init__(self, decision: _Optional[_Union[Verdict.Decision, str]] = ..., reason: _Optional[_Union[Verdict.Reason, str]] = ..., prediction: _Optional[_Union[Prediction, _Mapping]] = ..., bound_bytes: _Optional[int] = ..., limit: _Optional[float] = ..., demand: _Optional[float] = ..., limit_unit: _Optional[str] = ..., fits_with: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., message: _Optional[str] = ..., reservation: _Optional[_Union[Reservation, _Mapping]] = ..., changes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., replaced: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., waits_for: _Optional[str] = ..., calibration: _Optional[_Union[Calibration, _Mapping]] = ...) -> None: ...
+
+class Calibration(_message.Message):
+    __slots__ = ("factor", "coverage", "fits", "source")
+    class Source(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        SOURCE_UNSPECIFIED: _ClassVar[Calibration.Source]
+        PRIOR: _ClassVar[Calibration.Source]
+        POOLED: _ClassVar[Calibration.Source]
+        FAMILY: _ClassVar[Calibration.Source]
+        MEMO: _ClassVar[Calibration.Source]
+        STRUCTURAL: _ClassVar[Calibration.Source]
+    SOURCE_UNSPECIFIED: Calibration.Source
+    PRIOR: Calibration.Source
+    POOLED: Calibration.Source
+    FAMILY: Calibration.Source
+    MEMO: Calibration.Source
+    STRUCTURAL: Calibration.Source
+    FACTOR_FIELD_NUMBER: _ClassVar[int]
+    COVERAGE_FIELD_NUMBER: _ClassVar[int]
+    FITS_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    factor: float
+    coverage: float
+    fits: int
+    source: Calibration.Source
+    def __init__(self, factor: _Optional[float] = ..., coverage: _Optional[float] = ..., fits: _Optional[int] = ..., source: _Optional[_Union[Calibration.Source, str]] = ...) -> None: ...
 
 class Prediction(_message.Message):
-    __slots__ = ("peak_memory_bytes", "cpu_time", "model_bytes", "predict_latency", "memory_terms")
+    __slots__ = ("peak_memory_bytes", "cpu_time", "model_bytes", "predict_latency", "memory_terms", "phases_bytes", "gpu_memory_bytes")
     class MemoryTermsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    class PhasesBytesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
@@ -158,12 +215,16 @@ class Prediction(_message.Message):
     MODEL_BYTES_FIELD_NUMBER: _ClassVar[int]
     PREDICT_LATENCY_FIELD_NUMBER: _ClassVar[int]
     MEMORY_TERMS_FIELD_NUMBER: _ClassVar[int]
+    PHASES_BYTES_FIELD_NUMBER: _ClassVar[int]
+    GPU_MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
     peak_memory_bytes: int
     cpu_time: _duration_pb2.Duration
     model_bytes: int
     predict_latency: _duration_pb2.Duration
     memory_terms: _containers.ScalarMap[str, int]
-    def __init__(self, peak_memory_bytes: _Optional[int] = ..., cpu_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., model_bytes: _Optional[int] = ..., predict_latency: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., memory_terms: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    phases_bytes: _containers.ScalarMap[str, int]
+    gpu_memory_bytes: int
+    def __init__(self, peak_memory_bytes: _Optional[int] = ..., cpu_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., model_bytes: _Optional[int] = ..., predict_latency: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., memory_terms: _Optional[_Mapping[str, int]] = ..., phases_bytes: _Optional[_Mapping[str, int]] = ..., gpu_memory_bytes: _Optional[int] = ...) -> None: ...
 
 class Reservation(_message.Message):
     __slots__ = ("cpus", "gpus", "memory_bytes")
@@ -176,7 +237,7 @@ class Reservation(_message.Message):
     def __init__(self, cpus: _Optional[int] = ..., gpus: _Optional[float] = ..., memory_bytes: _Optional[int] = ...) -> None: ...
 
 class Usage(_message.Message):
-    __slots__ = ("peak_memory_bytes", "cpu_time", "wall_time", "model_bytes", "predict_latency", "node", "enforcement")
+    __slots__ = ("peak_memory_bytes", "cpu_time", "wall_time", "model_bytes", "predict_latency", "node", "enforcement", "limit_bytes")
     PEAK_MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
     CPU_TIME_FIELD_NUMBER: _ClassVar[int]
     WALL_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -184,6 +245,7 @@ class Usage(_message.Message):
     PREDICT_LATENCY_FIELD_NUMBER: _ClassVar[int]
     NODE_FIELD_NUMBER: _ClassVar[int]
     ENFORCEMENT_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_BYTES_FIELD_NUMBER: _ClassVar[int]
     peak_memory_bytes: int
     cpu_time: _duration_pb2.Duration
     wall_time: _duration_pb2.Duration
@@ -191,10 +253,11 @@ class Usage(_message.Message):
     predict_latency: _duration_pb2.Duration
     node: str
     enforcement: str
-    def __init__(self, peak_memory_bytes: _Optional[int] = ..., cpu_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., wall_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., model_bytes: _Optional[int] = ..., predict_latency: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., node: _Optional[str] = ..., enforcement: _Optional[str] = ...) -> None: ...
+    limit_bytes: int
+    def __init__(self, peak_memory_bytes: _Optional[int] = ..., cpu_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., wall_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., model_bytes: _Optional[int] = ..., predict_latency: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., node: _Optional[str] = ..., enforcement: _Optional[str] = ..., limit_bytes: _Optional[int] = ...) -> None: ...
 
 class TrialFailure(_message.Message):
-    __slots__ = ("kind", "message", "traceback", "stderr_tail", "exit_code")
+    __slots__ = ("kind", "message", "traceback", "stderr_tail", "exit_code", "evidence")
     class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         KIND_UNSPECIFIED: _ClassVar[TrialFailure.Kind]
@@ -216,9 +279,11 @@ class TrialFailure(_message.Message):
     TRACEBACK_FIELD_NUMBER: _ClassVar[int]
     STDERR_TAIL_FIELD_NUMBER: _ClassVar[int]
     EXIT_CODE_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
     kind: TrialFailure.Kind
     message: str
     traceback: str
     stderr_tail: str
     exit_code: int
-    def __init__(self, kind: _Optional[_Union[TrialFailure.Kind, str]] = ..., message: _Optional[str] = ..., traceback: _Optional[str] = ..., stderr_tail: _Optional[str] = ..., exit_code: _Optional[int] = ...) -> None: ...
+    evidence: str
+    def __init__(self, kind: _Optional[_Union[TrialFailure.Kind, str]] = ..., message: _Optional[str] = ..., traceback: _Optional[str] = ..., stderr_tail: _Optional[str] = ..., exit_code: _Optional[int] = ..., evidence: _Optional[str] = ...) -> None: ...

@@ -16,7 +16,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Directive(_message.Message):
-    __slots__ = ("mode", "spec_revision", "spec", "remaining_time", "remaining_trials")
+    __slots__ = ("mode", "spec_revision", "spec", "remaining_time", "remaining_trials", "startable")
     class Mode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         MODE_UNSPECIFIED: _ClassVar[Directive.Mode]
@@ -34,12 +34,14 @@ class Directive(_message.Message):
     SPEC_FIELD_NUMBER: _ClassVar[int]
     REMAINING_TIME_FIELD_NUMBER: _ClassVar[int]
     REMAINING_TRIALS_FIELD_NUMBER: _ClassVar[int]
+    STARTABLE_FIELD_NUMBER: _ClassVar[int]
     mode: Directive.Mode
     spec_revision: int
     spec: _search_pb2.SearchSpec
     remaining_time: _duration_pb2.Duration
     remaining_trials: int
-    def __init__(self, mode: _Optional[_Union[Directive.Mode, str]] = ..., spec_revision: _Optional[int] = ..., spec: _Optional[_Union[_search_pb2.SearchSpec, _Mapping]] = ..., remaining_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., remaining_trials: _Optional[int] = ...) -> None: ...
+    startable: _containers.RepeatedCompositeFieldContainer[_trial_pb2.Trial]
+    def __init__(self, mode: _Optional[_Union[Directive.Mode, str]] = ..., spec_revision: _Optional[int] = ..., spec: _Optional[_Union[_search_pb2.SearchSpec, _Mapping]] = ..., remaining_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., remaining_trials: _Optional[int] = ..., startable: _Optional[_Iterable[_Union[_trial_pb2.Trial, _Mapping]]] = ...) -> None: ...
 
 class OpenSessionRequest(_message.Message):
     __slots__ = ("search", "driver_id")
@@ -157,10 +159,12 @@ class ReportTrialsRequest(_message.Message):
     def __init__(self, session: _Optional[str] = ..., events: _Optional[_Iterable[_Union[TrialEvent, _Mapping]]] = ..., unreachable: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class ReportTrialsResponse(_message.Message):
-    __slots__ = ("directive",)
+    __slots__ = ("directive", "trials")
     DIRECTIVE_FIELD_NUMBER: _ClassVar[int]
+    TRIALS_FIELD_NUMBER: _ClassVar[int]
     directive: Directive
-    def __init__(self, directive: _Optional[_Union[Directive, _Mapping]] = ...) -> None: ...
+    trials: _containers.RepeatedCompositeFieldContainer[_trial_pb2.Trial]
+    def __init__(self, directive: _Optional[_Union[Directive, _Mapping]] = ..., trials: _Optional[_Iterable[_Union[_trial_pb2.Trial, _Mapping]]] = ...) -> None: ...
 
 class HeartbeatRequest(_message.Message):
     __slots__ = ("session", "spec_revision", "phase", "unreachable")

@@ -150,6 +150,9 @@ class Family(ABC):
     """The library raises when memory is refused. False for libraries that crash (liblinear,
     libsvm): their sandbox has no RLIMIT backstop, only the watchdog."""
 
+    keeps_result: frozenset[str] = frozenset()
+    """Parameters whose change changes no prediction of the fitted model, only what it costs."""
+
     @abstractmethod
     def portfolio(self, shape: DataShape) -> tuple[dict[str, Value], ...]:
         """Strong configurations to try before sampling, cheapest first; first the default."""

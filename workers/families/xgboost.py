@@ -85,6 +85,7 @@ class XGBoost(Family):
     name = "xgboost"
     description = "Gradient boosted trees of the XGBoost library: usually the most accurate."
     parameters = _PARAMETERS
+    keeps_result = frozenset({"max_cached_hist_node"})
 
     def portfolio(self, shape: DataShape) -> tuple[dict[str, Value], ...]:
         """Six configurations; with under 2,000 rows the two large ones give way to cautious ones.

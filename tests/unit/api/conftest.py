@@ -6,7 +6,10 @@ import pytest
 
 from controller.domain.names import DeploymentName
 from controller.domain.records import (
+    Attempt,
+    BoundSource,
     Budget,
+    Calibration,
     Column,
     ColumnKind,
     Dataset,
@@ -161,7 +164,9 @@ def progress() -> Progress:
 def verdict() -> Verdict:
     return Verdict(
         decision=Decision.REJECTED,
-        prediction=Prediction({"trees": 100, "data": 20}, 3.5, 10, 0.000_2),
+        prediction=Prediction(
+            {"trees": 100, "data": 20}, 3.5, 10, 0.000_2, {"fit": 120, "predict": 60}, 4_096
+        ),
         bound_bytes=180,
         message="needs 180 bytes",
         reason=Reason.EXCEEDS_NODE_MEMORY,
@@ -170,17 +175,21 @@ def verdict() -> Verdict:
         limit_unit="bytes",
         fits_with={"max_depth": 3},
         reservation=Reservation(cpus=1, gpus=0.25, memory_bytes=256),
+        changes={"max_bin": 64},
+        replaced={"max_bin": 256},
+        waits_for="trial 2",
+        calibration=Calibration(1.25, 0.95, 40, BoundSource.FAMILY),
     )
 
 
 @pytest.fixture
 def usage() -> Usage:
-    return Usage(1_000, 2.5, 3.5, 400, 0.000_000_25, "node-1", "watchdog+rlimit")
+    return Usage(1_000, 2.5, 3.5, 400, 0.000_000_25, "node-1", "watchdog+rlimit", 512)
 
 
 @pytest.fixture
 def failure() -> TrialFailure:
-    return TrialFailure(FailureKind.CRASHED, "it died", "Traceback …", "stderr", -9)
+    return TrialFailure(FailureKind.CRASHED, "it died", "Traceback …", "stderr", -9, "exit")
 
 
 @pytest.fixture
@@ -205,6 +214,7 @@ def trial(verdict: Verdict, usage: Usage, failure: TrialFailure) -> Trial:
         failure=failure,
         started_at=1_700_000_001.0,
         ended_at=1_700_000_002.0,
+        history=(Attempt(1, verdict.reservation, usage, failure),),
     )
 
 

@@ -135,6 +135,9 @@ def test_every_field_of_a_trial_is_sent(trial: Trial) -> None:
     assert sent.verdict.prediction.peak_memory_bytes == 120
     assert dict(sent.verdict.prediction.memory_terms) == {"trees": 100, "data": 20}
     assert sent.verdict.fits_with["max_depth"] == 3
+    assert sent.verdict.changes["max_bin"] == 64
+    assert sent.verdict.replaced["max_bin"] == 256
+    assert unset_fields(sent.history[0]) == set()
 
 
 def test_a_trial_that_only_waits_has_no_result(trial: Trial) -> None:

@@ -146,3 +146,40 @@ def test_a_space_that_cannot_be_read_is_one_line(table: Path, command: str) -> N
     assert done.exit_code == 2
     assert done.stderr.startswith("error: /does/not/exist.yaml")
     assert done.stderr.count("\n") == 1
+
+
+def test_the_shared_options_reach_the_search(controller: InProcessController, table: Path) -> None:
+    options = [
+        "--time=90s",
+        "--trials=7",
+        "--metric=accuracy",
+        "--task=binary",
+        "--positive-class=no",
+        "--family=knn",
+        "--exclude=income",
+        "--cpus-per-trial=2",
+        "--memory-per-trial=1GiB",
+        "--time-per-trial=9s",
+        "--max-concurrent=3",
+        "--max-model-size=1MiB",
+        "--max-latency=20ms",
+        "--shrink=any",
+        "--seed=5",
+    ]
+    asked = ["--server", controller.address, "--output=json", "submit", str(table)]
+    done = CliRunner().invoke(main, [*asked, "--target=churned", "--deploy=live", *options])
+    assert done.exit_code == 0, done.output
+    spec = json.loads(done.output)["spec"]
+    assert spec["budget"] == {"time": "90s", "max_trials": 7}
+    assert spec["limits"] == {
+        "memory_per_trial_bytes": str(1 << 30), "cpus_per_trial": 2, "gpus_per_trial": 0.0,
+        "time_per_trial": "9s", "max_concurrent_trials": 3, "max_model_bytes": str(1 << 20),
+        "max_predict_latency": "0.020s", "shrink": "SHRINK_POLICY_ANY",
+    }  # fmt: skip
+    assert (spec["metric"], spec["task"], spec["positive_class"]) == (
+        "accuracy",
+        "TASK_BINARY",
+        "no",
+    )
+    assert (spec["families"], spec["excluded_columns"], spec["seed"]) == (["knn"], ["income"], "5")
+    assert spec["deploy"] == "live"
