@@ -126,7 +126,9 @@ class Outcome:
 
     kind: `OK`, or the class of failure as in `headgate.v1.TrialFailure.Kind` (MEMORY_EXCEEDED,
     TIMED_OUT, CRASHED, BAD_CONFIG, CANCELLED). value: what the job returned when OK.
-    peak_memory_bytes: anonymous memory above the idle child. exit_code: negative for a signal.
+    peak_memory_bytes: anonymous memory above the idle child. limit_bytes: the memory limit it ran
+    under. exit_code: negative for a signal. evidence: what the class was told by, as in
+    `headgate.v1.TrialFailure.evidence`.
     """
 
     kind: str
@@ -140,3 +142,5 @@ class Outcome:
     wall_seconds: float = 0.0
     enforcement: str = ""
     node: str = ""
+    evidence: str = ""
+    limit_bytes: int = 0
