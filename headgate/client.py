@@ -37,6 +37,8 @@ from headgate.v1.search_service_pb2 import (
     GetSearchRequest,
     GetSearchSpaceRequest,
     ListSearchesRequest,
+    PlanSearchRequest,
+    PlanSearchResponse,
 )
 
 _PAGE_SIZE = 500
@@ -132,15 +134,8 @@ class Client:
         `SearchOptions`, given as `options` or by keyword: `client.submit("t.csv", "y",
         time_seconds=60)`.
         """
-        chosen = options or SearchOptions()
-        if settings:
-            chosen = chosen.changed(**settings)
-        chosen.check()
-        is_new = not (isinstance(source, str) and source.startswith("namespaces/"))
-        if is_new:
-            dataset = self.create_dataset(source, dataset_id=self._free_dataset_id(source)).name
-        else:
-            dataset = str(source)
+        chosen = _chosen(options, settings)
+        dataset, is_new = self._dataset_of(source)
         request = CreateSearchRequest(
             parent=self.parent,
             search_id=name,
@@ -156,6 +151,42 @@ class Client:
                     self.delete_dataset(dataset)
             raise
         return Search(self.connection, created.name)
+
+    def plan(
+        self,
+        source: Source,
+        target: str,
+        *,
+        options: SearchOptions | None = None,
+        **settings: Any,  # noqa: ANN401 - the fields of SearchOptions
+    ) -> PlanSearchResponse:
+        """Foretells what `submit` with the same arguments would do; starts nothing.
+
+        A table that is not a dataset yet is uploaded and profiled first, and deleted afterwards.
+        When nothing fits nothing is raised: then the answer's `refusal` says why.
+        """
+        chosen = _chosen(options, settings)
+        dataset, is_new = self._dataset_of(source)
+        request = PlanSearchRequest(
+            parent=self.parent, search=search_pb2.Search(spec=chosen.to_proto(dataset, target))
+        )
+        try:
+            found = self.connection.call(lambda: self.connection.searches.PlanSearch(request))
+        except BaseException:
+            if is_new:
+                with contextlib.suppress(ServerError):
+                    self.delete_dataset(dataset)
+            raise
+        if is_new:
+            self.delete_dataset(dataset)
+        return found
+
+    def _dataset_of(self, source: Source) -> tuple[str, bool]:
+        """The name of the dataset, and whether it was made of `source` just now."""
+        if isinstance(source, str) and source.startswith("namespaces/"):
+            return source, False
+        created = self.create_dataset(source, dataset_id=self._free_dataset_id(source))
+        return created.name, True
 
     def _free_dataset_id(self, source: Source) -> str:
         """An id that tells the source and does not clash."""
@@ -272,3 +303,12 @@ class Client:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _chosen(options: SearchOptions | None, settings: Mapping[str, Any]) -> SearchOptions:
+    """The options with the settings given by keyword. Raises: InputError."""
+    chosen = options or SearchOptions()
+    if settings:
+        chosen = chosen.changed(**settings)
+    chosen.check()
+    return chosen

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Callable
 from google.protobuf import empty_pb2
 
 from controller.api.calls import Drain, Threads
+from controller.api.convert_plan import plan_to_proto
 from controller.api.convert_search import search_to_proto, spec_from_proto
 from controller.api.convert_space import space_to_proto
 from controller.api.convert_trial import states_from_proto, trial_to_proto
 from controller.api.interceptors import Context
 from controller.api.pages import fitting_page
-from controller.domain.errors import NotImplementedYet
 from controller.domain.names import NamespaceName, SearchName, TrialName
 from controller.service.driver_logs import DriverLogs
 from controller.service.searches import SearchService
@@ -116,11 +116,11 @@ class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
         return empty_pb2.Empty()
 
     async def PlanSearch(
-        self, _request: pb.PlanSearchRequest, _context: Context
+        self, request: pb.PlanSearchRequest, _context: Context
     ) -> pb.PlanSearchResponse:
-        raise NotImplementedYet(
-            "planning is not implemented yet; create the search with validate_only instead"
-        )
+        parent = NamespaceName.parse(request.parent)
+        spec = spec_from_proto(request.search.spec)
+        return plan_to_proto(await self._threads.call(self._service.plan, parent, spec))
 
     async def GetTrial(self, request: pb.GetTrialRequest, _context: Context) -> trial_pb2.Trial:
         name = TrialName.parse(request.name)

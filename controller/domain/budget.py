@@ -146,8 +146,15 @@ def refit_reserve_seconds(search: Search, best: Trial | None) -> float:
     total = search.spec.budget.time_seconds
     if best is None or best.usage is None or total is None:
         return 0.0
-    one_fit = best.usage.wall_seconds / max(1, search.plan.folds)
-    return min(_REFIT_FACTOR * one_fit + _REFIT_EXTRA_SECONDS, _REFIT_MAX_SHARE * total)
+    return refit_seconds(best.usage.wall_seconds, search.plan.folds, total)
+
+
+def refit_seconds(wall_seconds: float, folds: int, total_seconds: float) -> float:
+    """As `refit_reserve_seconds`, for a trial that took `wall_seconds` with `folds` folds (0 or 1:
+    a holdout) in a budget of `total_seconds`.
+    """
+    one_fit = wall_seconds / max(1, folds)
+    return min(_REFIT_FACTOR * one_fit + _REFIT_EXTRA_SECONDS, _REFIT_MAX_SHARE * total_seconds)
 
 
 def max_rejections(search: Search) -> int:

@@ -39,6 +39,29 @@ def draw_corners(
         yield family, _configuration(declarations[family], values, source, is_corner=True)
 
 
+def stratified(
+    space: Space, declarations: Declarations, family: str, count: int, seed: int
+) -> list[dict[str, Any]]:
+    """`count` configurations of one family, spread evenly: a Latin hypercube.
+
+    Every parameter takes each of `count` equal parts of its range once, every choice equally often
+    (to within one), in an order of its own: shares of the space come out with less noise than from
+    `draw`. The same arguments give the same configurations.
+    """
+    source = random.Random(f"{seed}/{family}")  # noqa: S311 - no secrets here
+    declaration, values = declarations[family], space.families[family]
+    parts = {name: source.sample(range(count), count) for name in declaration.parameter_names}
+    result: list[dict[str, Any]] = []
+    for index in range(count):
+        drawn: dict[str, Any] = {}
+        for parameter in declaration.parameters:
+            share = (parts[parameter.name][index] + source.random()) / count
+            if parameter.exists(drawn):
+                drawn[parameter.name] = _value_at(values[parameter.name], share)
+        result.append(drawn)
+    return result
+
+
 def contains(
     space: Space, declarations: Declarations, family: str, parameters: Mapping[str, Any]
 ) -> bool:
@@ -74,14 +97,23 @@ def _configuration(
 
 def _value(values: Mapping[str, Any], source: random.Random, is_corner: bool) -> Value:
     kind = kind_of(values)
+    if is_corner and kind in ("integers", "numbers"):
+        low, high, _ = values[kind]
+        return cast(Value, source.choice((low, high)))
+    return _value_at(values, source.random())
+
+
+def _value_at(values: Mapping[str, Any], share: float) -> Value:
+    """The value below which `share` of the space lies, from 0 to just below 1."""
+    kind = kind_of(values)
     if kind == "fixed":
         return cast(Value, values["fixed"])
     if kind == "choices":
-        return cast(Value, source.choice(list(values["choices"])))
+        return cast(Value, values["choices"][int(share * len(values["choices"]))])
     low, high, log = values[kind]
-    if is_corner:
-        return cast(Value, source.choice((low, high)))
-    if not log:
-        return source.randint(low, high) if kind == "integers" else source.uniform(low, high)
-    drawn = math.exp(source.uniform(math.log(low), math.log(high)))
-    return cast(Value, min(high, max(low, round(drawn) if kind == "integers" else drawn)))
+    if log:
+        drawn = math.exp(math.log(low) + share * (math.log(high) - math.log(low)))
+        return cast(Value, min(high, max(low, round(drawn) if kind == "integers" else drawn)))
+    if kind == "integers":
+        return cast(Value, min(high, low + int(share * (high - low + 1))))
+    return cast(Value, low + share * (high - low))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +70,17 @@ class Gate:
         prediction = self._catalog.predict(family, setting.shape, parameters, cpus)
         lighter = self._catalog.lighter(family, setting.shape, parameters, cpus)
         return decide(prediction, terms, lighter)
+
+    def verdicts(
+        self, setting: Setting, family: str, candidates: Iterable[Mapping[str, Any]]
+    ) -> Iterator[Verdict]:
+        """The verdicts on many configurations of one family, in order; lazy."""
+        return (self.judge(setting, family, parameters) for parameters in candidates)
+
+    @property
+    def is_cluster_known(self) -> bool:
+        """Some node was seen, so that limits of nodes can be looked at."""
+        return self._cluster_view.capacity() is not None
 
     def sizes(
         self, spec: SearchSpec, shape: DataShape, space: Space | None = None

@@ -10,11 +10,12 @@ from controller.domain.budget import check_budget, check_limits
 from controller.domain.errors import InvalidArgument
 from controller.domain.names import DatasetName, NamespaceName, check_id
 from controller.domain.plan import make_plan
-from controller.domain.records import Dataset, Plan, SearchSpec
+from controller.domain.records import Dataset, Plan, SearchSpec, Space
 from controller.domain.space import effective_space
 from controller.domain.violations import Violations
 from controller.service.catalog import FamilyCatalog
 from controller.service.gate import Gate
+from workers.families.base import DataShape
 
 T = TypeVar("T")
 
@@ -25,6 +26,15 @@ class Prepared:
 
     plan: Plan
     sizes_bytes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A checked spec before the gate is asked: what it means for its dataset."""
+
+    plan: Plan
+    space: Space
+    shape: DataShape
 
 
 def dataset_name(parent: NamespaceName, spec: SearchSpec) -> str:
@@ -47,6 +57,16 @@ def prepare(dataset: Dataset, spec: SearchSpec, catalog: FamilyCatalog, gate: Ga
 
     Raises: InvalidArgument with all violations; NothingFits.
     """
+    settled = settle(dataset, spec, catalog, gate)
+    gate.check_fits(spec, settled.shape, settled.space)
+    return Prepared(settled.plan, gate.sizes(spec, settled.shape, settled.space))
+
+
+def settle(dataset: Dataset, spec: SearchSpec, catalog: FamilyCatalog, gate: Gate) -> Settled:
+    """Checks everything about a spec but whether it fits.
+
+    Raises: InvalidArgument with all violations.
+    """
     found = Violations()
     _collect(found, check_budget(spec.budget).raise_if_any)
     _collect(found, check_limits(spec.limits).raise_if_any)
@@ -60,9 +80,7 @@ def prepare(dataset: Dataset, spec: SearchSpec, catalog: FamilyCatalog, gate: Ga
     found.raise_if_any()
     assert plan is not None  # else there is a violation
     assert space is not None
-    shape = gate.shape(dataset, plan, spec)
-    gate.check_fits(spec, shape, space)
-    return Prepared(plan, gate.sizes(spec, shape, space))
+    return Settled(plan, space, gate.shape(dataset, plan, spec))
 
 
 def _collect(found: Violations, check: Callable[[], T]) -> T | None:

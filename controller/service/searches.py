@@ -19,6 +19,7 @@ from controller.service import orphan_jobs, tokens
 from controller.service.catalog import DocumentedSpace, FamilyCatalog
 from controller.service.cluster_view import ClusterView
 from controller.service.etag import check_etag
+from controller.service.foretelling import SearchPlan, foretell
 from controller.service.gate import Gate
 from controller.service.paging import Pager
 from controller.service.planning import Prepared, dataset_name, prepare
@@ -85,6 +86,12 @@ class SearchService:
             self._requests.remember(tx, request_id, _METHOD, payload, str(name))
             tokens.keep(tx, str(name), token)
             return view(tx, tx.put(search), self._clock.now())
+
+    def plan(self, parent: NamespaceName, spec: SearchSpec) -> SearchPlan:
+        """What `create` would start; stores nothing. Raises: InvalidArgument, NotFound."""
+        with self._store.transaction() as tx:
+            dataset = _dataset(tx, dataset_name(parent, spec))
+        return foretell(dataset, spec, self._catalog, self._gate)
 
     def _new(
         self, name: SearchName, spec: SearchSpec, prepared: Prepared, token_sha256: str

@@ -1,7 +1,8 @@
 """The command `headgate`: searches, models and deployments from a shell.
 
-Exit codes: 0 success, 1 the search failed or was cancelled, 2 wrong input or no server. The server
-side adds its own commands (`up`, `controller`) through the entry point group `headgate.commands`.
+Exit codes: 0 success, 1 the search failed or was cancelled or nothing of a plan fits, 2 wrong input
+or no server. The server side adds its own commands (`up`, `controller`) through the entry point
+group `headgate.commands`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 import click
 
-from headgate.cli import data, deploy, follow, search, steer, submit
+from headgate.cli import data, deploy, follow, plan, search, steer, submit
 from headgate.cli.context import EXIT_USAGE, OneLineError, Session
 
 _SERVER_COMMANDS = ("up", "controller")
@@ -82,6 +83,6 @@ def main(ctx: click.Context, server: str | None, namespace: str, output: str) ->
     ctx.obj = Session(server, namespace, output == "json")
 
 
-for module in (submit, search, follow, steer, data, deploy):
+for module in (submit, plan, search, follow, steer, data, deploy):
     for command in module.COMMANDS:
         main.add_command(command)

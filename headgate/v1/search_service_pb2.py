@@ -27,11 +27,12 @@ from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from headgate.v1 import search_pb2 as headgate_dot_v1_dot_search__pb2
 from headgate.v1 import trial_pb2 as headgate_dot_v1_dot_trial__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n headgate/v1/search_service.proto\x12\x0bheadgate.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x18headgate/v1/search.proto\x1a\x17headgate/v1/trial.proto\"\x94\x01\n\x13\x43reateSearchRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tsearch_id\x18\x02 \x01(\t\x12)\n\x06search\x18\x03 \x01(\x0b\x32\x13.headgate.v1.SearchB\x04\xe2\x41\x01\x02\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"=\n\x10GetSearchRequest\x12)\n\x04name\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xfa\x41\x14\n\x12headgate.v1/Search\"R\n\x13ListSearchesRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"V\n\x14ListSearchesResponse\x12%\n\x08searches\x18\x01 \x03(\x0b\x32\x13.headgate.v1.Search\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"U\n\x12WatchSearchRequest\x12)\n\x04name\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xfa\x41\x14\n\x12headgate.v1/Search\x12\x14\n\x0cresume_token\x18\x02 \x01(\t\"\x8a\x01\n\x13WatchSearchResponse\x12#\n\x06search\x18\x01 \x01(\x0b\x32\x13.headgate.v1.Search\x12\"\n\x06trials\x18\x02 \x03(\x0b\x32\x12.headgate.v1.Trial\x12\x14\n\x0cresume_token\x18\x03 \x01(\t\x12\x14\n\x0cis_heartbeat\x18\x04 \x01(\x08\"7\n\x13\x43\x61ncelSearchRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"6\n\x12PauseSearchRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"7\n\x13ResumeSearchRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"5\n\x11StopSearchRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"w\n\x13UpdateSearchRequest\x12)\n\x06search\x18\x01 \x01(\x0b\x32\x13.headgate.v1.SearchB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x02\"7\n\x13\x44\x65leteSearchRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"T\n\x11PlanSearchRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12)\n\x06search\x18\x02 \x01(\x0b\x32\x13.headgate.v1.SearchB\x04\xe2\x41\x01\x02\"W\n\x12PlanSearchResponse\x12\x16\n\x0e\x66\x65\x61sible_share\x18\x01 \x01(\x01\x12)\n\x08\x66\x61milies\x18\x02 \x03(\x0b\x32\x17.headgate.v1.FamilyPlan\"h\n\nFamilyPlan\x12\x0e\n\x06\x66\x61mily\x18\x01 \x01(\t\x12\x16\n\x0e\x66\x65\x61sible_share\x18\x02 \x01(\x01\x12\x32\n\x0fmedian_cpu_time\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\";\n\x0fGetTrialRequest\x12(\n\x04name\x18\x01 \x01(\tB\x1a\xe2\x41\x01\x02\xfa\x41\x13\n\x11headgate.v1/Trial\"z\n\x11ListTrialsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12(\n\x06states\x18\x04 \x03(\x0e\x32\x18.headgate.v1.Trial.State\"Q\n\x12ListTrialsResponse\x12\"\n\x06trials\x18\x01 \x03(\x0b\x32\x12.headgate.v1.Trial\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\")\n\x15GetSearchSpaceRequest\x12\x10\n\x08\x66\x61milies\x18\x01 \x03(\t\")\n\x13GetSearchLogRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"$\n\x14GetSearchLogResponse\x12\x0c\n\x04text\x18\x01 \x01(\t2\xe8\x08\n\rSearchService\x12\x45\n\x0c\x43reateSearch\x12 .headgate.v1.CreateSearchRequest\x1a\x13.headgate.v1.Search\x12?\n\tGetSearch\x12\x1d.headgate.v1.GetSearchRequest\x1a\x13.headgate.v1.Search\x12S\n\x0cListSearches\x12 .headgate.v1.ListSearchesRequest\x1a!.headgate.v1.ListSearchesResponse\x12R\n\x0bWatchSearch\x12\x1f.headgate.v1.WatchSearchRequest\x1a .headgate.v1.WatchSearchResponse0\x01\x12\x45\n\x0c\x43\x61ncelSearch\x12 .headgate.v1.CancelSearchRequest\x1a\x13.headgate.v1.Search\x12\x43\n\x0bPauseSearch\x12\x1f.headgate.v1.PauseSearchRequest\x1a\x13.headgate.v1.Search\x12\x45\n\x0cResumeSearch\x12 .headgate.v1.ResumeSearchRequest\x1a\x13.headgate.v1.Search\x12\x41\n\nStopSearch\x12\x1e.headgate.v1.StopSearchRequest\x1a\x13.headgate.v1.Search\x12\x45\n\x0cUpdateSearch\x12 .headgate.v1.UpdateSearchRequest\x1a\x13.headgate.v1.Search\x12H\n\x0c\x44\x65leteSearch\x12 .headgate.v1.DeleteSearchRequest\x1a\x16.google.protobuf.Empty\x12M\n\nPlanSearch\x12\x1e.headgate.v1.PlanSearchRequest\x1a\x1f.headgate.v1.PlanSearchResponse\x12<\n\x08GetTrial\x12\x1c.headgate.v1.GetTrialRequest\x1a\x12.headgate.v1.Trial\x12M\n\nListTrials\x12\x1e.headgate.v1.ListTrialsRequest\x1a\x1f.headgate.v1.ListTrialsResponse\x12N\n\x0eGetSearchSpace\x12\".headgate.v1.GetSearchSpaceRequest\x1a\x18.headgate.v1.SearchSpace\x12S\n\x0cGetSearchLog\x12 .headgate.v1.GetSearchLogRequest\x1a!.headgate.v1.GetSearchLogResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n headgate/v1/search_service.proto\x12\x0bheadgate.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x18headgate/v1/search.proto\x1a\x17headgate/v1/trial.proto\"\x94\x01\n\x13\x43reateSearchRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tsearch_id\x18\x02 \x01(\t\x12)\n\x06search\x18\x03 \x01(\x0b\x32\x13.headgate.v1.SearchB\x04\xe2\x41\x01\x02\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"=\n\x10GetSearchRequest\x12)\n\x04name\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xfa\x41\x14\n\x12headgate.v1/Search\"R\n\x13ListSearchesRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"V\n\x14ListSearchesResponse\x12%\n\x08searches\x18\x01 \x03(\x0b\x32\x13.headgate.v1.Search\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"U\n\x12WatchSearchRequest\x12)\n\x04name\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xfa\x41\x14\n\x12headgate.v1/Search\x12\x14\n\x0cresume_token\x18\x02 \x01(\t\"\x8a\x01\n\x13WatchSearchResponse\x12#\n\x06search\x18\x01 \x01(\x0b\x32\x13.headgate.v1.Search\x12\"\n\x06trials\x18\x02 \x03(\x0b\x32\x12.headgate.v1.Trial\x12\x14\n\x0cresume_token\x18\x03 \x01(\t\x12\x14\n\x0cis_heartbeat\x18\x04 \x01(\x08\"7\n\x13\x43\x61ncelSearchRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"6\n\x12PauseSearchRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"7\n\x13ResumeSearchRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"5\n\x11StopSearchRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"w\n\x13UpdateSearchRequest\x12)\n\x06search\x18\x01 \x01(\x0b\x32\x13.headgate.v1.SearchB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x02\"7\n\x13\x44\x65leteSearchRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"T\n\x11PlanSearchRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12)\n\x06search\x18\x02 \x01(\x0b\x32\x13.headgate.v1.SearchB\x04\xe2\x41\x01\x02\"\xa9\x05\n\x12PlanSearchResponse\x12\x16\n\x0e\x66\x65\x61sible_share\x18\x01 \x01(\x01\x12)\n\x08\x66\x61milies\x18\x02 \x03(\x0b\x32\x17.headgate.v1.FamilyPlan\x12\x0f\n\x07refusal\x18\x03 \x01(\t\x12\x1e\n\x16never_fitting_families\x18\x04 \x03(\t\x12\x1f\n\x17reservation_sizes_bytes\x18\x05 \x03(\x03\x12\r\n\x05slots\x18\x06 \x01(\x05\x12\x35\n\x0creservations\x18\x07 \x03(\x0b\x32\x1f.headgate.v1.PlannedReservation\x12\x17\n\x0f\x65xpected_trials\x18\x08 \x01(\x03\x12\x36\n\x13\x65xpected_trial_time\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0etrial_overhead\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\rexpected_time\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0estart_overhead\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x11\x65xpected_cpu_time\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1f\n\x04task\x18\x0e \x01(\x0e\x32\x11.headgate.v1.Task\x12\x0e\n\x06metric\x18\x0f \x01(\t\x12\x1b\n\x13is_metric_maximized\x18\x10 \x01(\x08\x12\x0f\n\x07\x63lasses\x18\x11 \x03(\t\x12\x17\n\x0f\x66\x65\x61ture_columns\x18\x12 \x03(\t\x12\x12\n\nvalidation\x18\x13 \x01(\t\x12\r\n\x05notes\x18\x14 \x03(\t\"\xcb\x03\n\nFamilyPlan\x12\x0e\n\x06\x66\x61mily\x18\x01 \x01(\t\x12\x16\n\x0e\x66\x65\x61sible_share\x18\x02 \x01(\x01\x12\x32\n\x0fmedian_cpu_time\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1a\n\x12sampled_candidates\x18\x04 \x01(\x05\x12*\n\x07refused\x18\x05 \x03(\x0b\x32\x19.headgate.v1.RefusedShare\x12\x18\n\x10is_never_fitting\x18\x06 \x01(\x08\x12+\n\x08\x62oundary\x18\x07 \x01(\x0b\x32\x19.headgate.v1.PlanBoundary\x12\x38\n\x11lightest_feasible\x18\x08 \x01(\x0b\x32\x1d.headgate.v1.PlannedCandidate\x12\x37\n\x10lightest_refused\x18\t \x01(\x0b\x32\x1d.headgate.v1.PlannedCandidate\x12*\n\x06\x64\x65mand\x18\n \x01(\x0b\x32\x1a.headgate.v1.PlannedDemand\x12\x33\n\x0f\x66\x65\x61sible_demand\x18\x0b \x01(\x0b\x32\x1a.headgate.v1.PlannedDemand\"J\n\x0cRefusedShare\x12+\n\x06reason\x18\x01 \x01(\x0e\x32\x1b.headgate.v1.Verdict.Reason\x12\r\n\x05share\x18\x02 \x01(\x01\"\xa5\x01\n\x0cPlanBoundary\x12.\n\nconditions\x18\x01 \x03(\x0b\x32\x1a.headgate.v1.PlanCondition\x12\x14\n\x0cshare_within\x18\x02 \x01(\x01\x12\x1d\n\x15\x66\x65\x61sible_share_within\x18\x03 \x01(\x01\x12\x1d\n\x15\x66\x65\x61sible_share_beyond\x18\x04 \x01(\x01\x12\x11\n\tstatement\x18\x05 \x01(\t\"\xe1\x01\n\rPlanCondition\x12\x11\n\tparameter\x18\x01 \x01(\t\x12\x35\n\x08relation\x18\x02 \x01(\x0e\x32#.headgate.v1.PlanCondition.Relation\x12\x11\n\tthreshold\x18\x03 \x01(\x01\x12&\n\x06values\x18\x04 \x03(\x0b\x32\x16.google.protobuf.Value\"K\n\x08Relation\x12\x18\n\x14RELATION_UNSPECIFIED\x10\x00\x12\x0b\n\x07\x41T_MOST\x10\x01\x12\x0c\n\x08\x41T_LEAST\x10\x02\x12\n\n\x06ONE_OF\x10\x03\"f\n\x10PlannedCandidate\x12+\n\nparameters\x18\x01 \x01(\x0b\x32\x17.google.protobuf.Struct\x12%\n\x07verdict\x18\x02 \x01(\x0b\x32\x14.headgate.v1.Verdict\"\xe0\x01\n\rPlannedDemand\x12\x1b\n\x13median_memory_bytes\x18\x01 \x01(\x03\x12\x18\n\x10p90_memory_bytes\x18\x02 \x01(\x03\x12\x1a\n\x12median_bound_bytes\x18\x03 \x01(\x03\x12\x17\n\x0fp90_bound_bytes\x18\x04 \x01(\x03\x12\x32\n\x0fmedian_cpu_time\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0cp90_cpu_time\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"H\n\x12PlannedReservation\x12\x14\n\x0cmemory_bytes\x18\x01 \x01(\x03\x12\r\n\x05share\x18\x02 \x01(\x01\x12\r\n\x05slots\x18\x03 \x01(\x05\";\n\x0fGetTrialRequest\x12(\n\x04name\x18\x01 \x01(\tB\x1a\xe2\x41\x01\x02\xfa\x41\x13\n\x11headgate.v1/Trial\"z\n\x11ListTrialsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12(\n\x06states\x18\x04 \x03(\x0e\x32\x18.headgate.v1.Trial.State\"Q\n\x12ListTrialsResponse\x12\"\n\x06trials\x18\x01 \x03(\x0b\x32\x12.headgate.v1.Trial\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\")\n\x15GetSearchSpaceRequest\x12\x10\n\x08\x66\x61milies\x18\x01 \x03(\t\")\n\x13GetSearchLogRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"$\n\x14GetSearchLogResponse\x12\x0c\n\x04text\x18\x01 \x01(\t2\xe8\x08\n\rSearchService\x12\x45\n\x0c\x43reateSearch\x12 .headgate.v1.CreateSearchRequest\x1a\x13.headgate.v1.Search\x12?\n\tGetSearch\x12\x1d.headgate.v1.GetSearchRequest\x1a\x13.headgate.v1.Search\x12S\n\x0cListSearches\x12 .headgate.v1.ListSearchesRequest\x1a!.headgate.v1.ListSearchesResponse\x12R\n\x0bWatchSearch\x12\x1f.headgate.v1.WatchSearchRequest\x1a .headgate.v1.WatchSearchResponse0\x01\x12\x45\n\x0c\x43\x61ncelSearch\x12 .headgate.v1.CancelSearchRequest\x1a\x13.headgate.v1.Search\x12\x43\n\x0bPauseSearch\x12\x1f.headgate.v1.PauseSearchRequest\x1a\x13.headgate.v1.Search\x12\x45\n\x0cResumeSearch\x12 .headgate.v1.ResumeSearchRequest\x1a\x13.headgate.v1.Search\x12\x41\n\nStopSearch\x12\x1e.headgate.v1.StopSearchRequest\x1a\x13.headgate.v1.Search\x12\x45\n\x0cUpdateSearch\x12 .headgate.v1.UpdateSearchRequest\x1a\x13.headgate.v1.Search\x12H\n\x0c\x44\x65leteSearch\x12 .headgate.v1.DeleteSearchRequest\x1a\x16.google.protobuf.Empty\x12M\n\nPlanSearch\x12\x1e.headgate.v1.PlanSearchRequest\x1a\x1f.headgate.v1.PlanSearchResponse\x12<\n\x08GetTrial\x12\x1c.headgate.v1.GetTrialRequest\x1a\x12.headgate.v1.Trial\x12M\n\nListTrials\x12\x1e.headgate.v1.ListTrialsRequest\x1a\x1f.headgate.v1.ListTrialsResponse\x12N\n\x0eGetSearchSpace\x12\".headgate.v1.GetSearchSpaceRequest\x1a\x18.headgate.v1.SearchSpace\x12S\n\x0cGetSearchLog\x12 .headgate.v1.GetSearchLogRequest\x1a!.headgate.v1.GetSearchLogResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -72,48 +73,62 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTTRIALSREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002'
   _globals['_GETSEARCHLOGREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETSEARCHLOGREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
-  _globals['_CREATESEARCHREQUEST']._serialized_start=256
-  _globals['_CREATESEARCHREQUEST']._serialized_end=404
-  _globals['_GETSEARCHREQUEST']._serialized_start=406
-  _globals['_GETSEARCHREQUEST']._serialized_end=467
-  _globals['_LISTSEARCHESREQUEST']._serialized_start=469
-  _globals['_LISTSEARCHESREQUEST']._serialized_end=551
-  _globals['_LISTSEARCHESRESPONSE']._serialized_start=553
-  _globals['_LISTSEARCHESRESPONSE']._serialized_end=639
-  _globals['_WATCHSEARCHREQUEST']._serialized_start=641
-  _globals['_WATCHSEARCHREQUEST']._serialized_end=726
-  _globals['_WATCHSEARCHRESPONSE']._serialized_start=729
-  _globals['_WATCHSEARCHRESPONSE']._serialized_end=867
-  _globals['_CANCELSEARCHREQUEST']._serialized_start=869
-  _globals['_CANCELSEARCHREQUEST']._serialized_end=924
-  _globals['_PAUSESEARCHREQUEST']._serialized_start=926
-  _globals['_PAUSESEARCHREQUEST']._serialized_end=980
-  _globals['_RESUMESEARCHREQUEST']._serialized_start=982
-  _globals['_RESUMESEARCHREQUEST']._serialized_end=1037
-  _globals['_STOPSEARCHREQUEST']._serialized_start=1039
-  _globals['_STOPSEARCHREQUEST']._serialized_end=1092
-  _globals['_UPDATESEARCHREQUEST']._serialized_start=1094
-  _globals['_UPDATESEARCHREQUEST']._serialized_end=1213
-  _globals['_DELETESEARCHREQUEST']._serialized_start=1215
-  _globals['_DELETESEARCHREQUEST']._serialized_end=1270
-  _globals['_PLANSEARCHREQUEST']._serialized_start=1272
-  _globals['_PLANSEARCHREQUEST']._serialized_end=1356
-  _globals['_PLANSEARCHRESPONSE']._serialized_start=1358
-  _globals['_PLANSEARCHRESPONSE']._serialized_end=1445
-  _globals['_FAMILYPLAN']._serialized_start=1447
-  _globals['_FAMILYPLAN']._serialized_end=1551
-  _globals['_GETTRIALREQUEST']._serialized_start=1553
-  _globals['_GETTRIALREQUEST']._serialized_end=1612
-  _globals['_LISTTRIALSREQUEST']._serialized_start=1614
-  _globals['_LISTTRIALSREQUEST']._serialized_end=1736
-  _globals['_LISTTRIALSRESPONSE']._serialized_start=1738
-  _globals['_LISTTRIALSRESPONSE']._serialized_end=1819
-  _globals['_GETSEARCHSPACEREQUEST']._serialized_start=1821
-  _globals['_GETSEARCHSPACEREQUEST']._serialized_end=1862
-  _globals['_GETSEARCHLOGREQUEST']._serialized_start=1864
-  _globals['_GETSEARCHLOGREQUEST']._serialized_end=1905
-  _globals['_GETSEARCHLOGRESPONSE']._serialized_start=1907
-  _globals['_GETSEARCHLOGRESPONSE']._serialized_end=1943
-  _globals['_SEARCHSERVICE']._serialized_start=1946
-  _globals['_SEARCHSERVICE']._serialized_end=3074
+  _globals['_CREATESEARCHREQUEST']._serialized_start=286
+  _globals['_CREATESEARCHREQUEST']._serialized_end=434
+  _globals['_GETSEARCHREQUEST']._serialized_start=436
+  _globals['_GETSEARCHREQUEST']._serialized_end=497
+  _globals['_LISTSEARCHESREQUEST']._serialized_start=499
+  _globals['_LISTSEARCHESREQUEST']._serialized_end=581
+  _globals['_LISTSEARCHESRESPONSE']._serialized_start=583
+  _globals['_LISTSEARCHESRESPONSE']._serialized_end=669
+  _globals['_WATCHSEARCHREQUEST']._serialized_start=671
+  _globals['_WATCHSEARCHREQUEST']._serialized_end=756
+  _globals['_WATCHSEARCHRESPONSE']._serialized_start=759
+  _globals['_WATCHSEARCHRESPONSE']._serialized_end=897
+  _globals['_CANCELSEARCHREQUEST']._serialized_start=899
+  _globals['_CANCELSEARCHREQUEST']._serialized_end=954
+  _globals['_PAUSESEARCHREQUEST']._serialized_start=956
+  _globals['_PAUSESEARCHREQUEST']._serialized_end=1010
+  _globals['_RESUMESEARCHREQUEST']._serialized_start=1012
+  _globals['_RESUMESEARCHREQUEST']._serialized_end=1067
+  _globals['_STOPSEARCHREQUEST']._serialized_start=1069
+  _globals['_STOPSEARCHREQUEST']._serialized_end=1122
+  _globals['_UPDATESEARCHREQUEST']._serialized_start=1124
+  _globals['_UPDATESEARCHREQUEST']._serialized_end=1243
+  _globals['_DELETESEARCHREQUEST']._serialized_start=1245
+  _globals['_DELETESEARCHREQUEST']._serialized_end=1300
+  _globals['_PLANSEARCHREQUEST']._serialized_start=1302
+  _globals['_PLANSEARCHREQUEST']._serialized_end=1386
+  _globals['_PLANSEARCHRESPONSE']._serialized_start=1389
+  _globals['_PLANSEARCHRESPONSE']._serialized_end=2070
+  _globals['_FAMILYPLAN']._serialized_start=2073
+  _globals['_FAMILYPLAN']._serialized_end=2532
+  _globals['_REFUSEDSHARE']._serialized_start=2534
+  _globals['_REFUSEDSHARE']._serialized_end=2608
+  _globals['_PLANBOUNDARY']._serialized_start=2611
+  _globals['_PLANBOUNDARY']._serialized_end=2776
+  _globals['_PLANCONDITION']._serialized_start=2779
+  _globals['_PLANCONDITION']._serialized_end=3004
+  _globals['_PLANCONDITION_RELATION']._serialized_start=2929
+  _globals['_PLANCONDITION_RELATION']._serialized_end=3004
+  _globals['_PLANNEDCANDIDATE']._serialized_start=3006
+  _globals['_PLANNEDCANDIDATE']._serialized_end=3108
+  _globals['_PLANNEDDEMAND']._serialized_start=3111
+  _globals['_PLANNEDDEMAND']._serialized_end=3335
+  _globals['_PLANNEDRESERVATION']._serialized_start=3337
+  _globals['_PLANNEDRESERVATION']._serialized_end=3409
+  _globals['_GETTRIALREQUEST']._serialized_start=3411
+  _globals['_GETTRIALREQUEST']._serialized_end=3470
+  _globals['_LISTTRIALSREQUEST']._serialized_start=3472
+  _globals['_LISTTRIALSREQUEST']._serialized_end=3594
+  _globals['_LISTTRIALSRESPONSE']._serialized_start=3596
+  _globals['_LISTTRIALSRESPONSE']._serialized_end=3677
+  _globals['_GETSEARCHSPACEREQUEST']._serialized_start=3679
+  _globals['_GETSEARCHSPACEREQUEST']._serialized_end=3720
+  _globals['_GETSEARCHLOGREQUEST']._serialized_start=3722
+  _globals['_GETSEARCHLOGREQUEST']._serialized_end=3763
+  _globals['_GETSEARCHLOGRESPONSE']._serialized_start=3765
+  _globals['_GETSEARCHLOGRESPONSE']._serialized_end=3801
+  _globals['_SEARCHSERVICE']._serialized_start=3804
+  _globals['_SEARCHSERVICE']._serialized_end=4932
 # @@protoc_insertion_point(module_scope)

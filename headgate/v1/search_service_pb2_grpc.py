@@ -201,7 +201,10 @@ class SearchServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PlanSearch(self, request, context):
-        """Foretells what a search would do, at no cost. Answers UNIMPLEMENTED for now.
+        """Foretells what a search would do with the cluster as it is now: nothing is stored, nothing
+        starts, and the same call on the same cluster gives the same answer. Takes under a second. When
+        nothing fits the answer says so in `refusal`; otherwise fails as CreateSearch does:
+        INVALID_ARGUMENT (the fields have the same paths), NOT_FOUND (no such dataset).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -74,7 +74,11 @@ class SearchServiceStub:
     FAILED_PRECONDITION when it has not ended.
     """
     PlanSearch: _grpc.UnaryUnaryMultiCallable[_search_service_pb2.PlanSearchRequest, _search_service_pb2.PlanSearchResponse]
-    """Foretells what a search would do, at no cost. Answers UNIMPLEMENTED for now."""
+    """Foretells what a search would do with the cluster as it is now: nothing is stored, nothing
+    starts, and the same call on the same cluster gives the same answer. Takes under a second. When
+    nothing fits the answer says so in `refusal`; otherwise fails as CreateSearch does:
+    INVALID_ARGUMENT (the fields have the same paths), NOT_FOUND (no such dataset).
+    """
     GetTrial: _grpc.UnaryUnaryMultiCallable[_search_service_pb2.GetTrialRequest, _trial_pb2.Trial]
     """Returns one trial. Fails with NOT_FOUND."""
     ListTrials: _grpc.UnaryUnaryMultiCallable[_search_service_pb2.ListTrialsRequest, _search_service_pb2.ListTrialsResponse]
@@ -127,7 +131,11 @@ class SearchServiceAsyncStub(SearchServiceStub):
     FAILED_PRECONDITION when it has not ended.
     """
     PlanSearch: _aio.UnaryUnaryMultiCallable[_search_service_pb2.PlanSearchRequest, _search_service_pb2.PlanSearchResponse]  # type: ignore[assignment]
-    """Foretells what a search would do, at no cost. Answers UNIMPLEMENTED for now."""
+    """Foretells what a search would do with the cluster as it is now: nothing is stored, nothing
+    starts, and the same call on the same cluster gives the same answer. Takes under a second. When
+    nothing fits the answer says so in `refusal`; otherwise fails as CreateSearch does:
+    INVALID_ARGUMENT (the fields have the same paths), NOT_FOUND (no such dataset).
+    """
     GetTrial: _aio.UnaryUnaryMultiCallable[_search_service_pb2.GetTrialRequest, _trial_pb2.Trial]  # type: ignore[assignment]
     """Returns one trial. Fails with NOT_FOUND."""
     ListTrials: _aio.UnaryUnaryMultiCallable[_search_service_pb2.ListTrialsRequest, _search_service_pb2.ListTrialsResponse]  # type: ignore[assignment]
@@ -243,7 +251,11 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _search_service_pb2.PlanSearchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_search_service_pb2.PlanSearchResponse, _abc.Awaitable[_search_service_pb2.PlanSearchResponse]]:
-        """Foretells what a search would do, at no cost. Answers UNIMPLEMENTED for now."""
+        """Foretells what a search would do with the cluster as it is now: nothing is stored, nothing
+        starts, and the same call on the same cluster gives the same answer. Takes under a second. When
+        nothing fits the answer says so in `refusal`; otherwise fails as CreateSearch does:
+        INVALID_ARGUMENT (the fields have the same paths), NOT_FOUND (no such dataset).
+        """
 
     @_abc_1.abstractmethod
     def GetTrial(

@@ -251,9 +251,3 @@ def test_the_default_space_is_documented(stubs: Stubs, refused: Refuses) -> None
 
 def test_the_log_is_empty_before_there_is_one(stubs: Stubs, search: search_pb2.Search) -> None:
     assert stubs.searches.GetSearchLog(pb.GetSearchLogRequest(name=search.name)).text == ""
-
-
-def test_planning_says_that_it_is_not_there_yet(stubs: Stubs, refused: Refuses) -> None:
-    refusal = refused(stubs.searches.PlanSearch, pb.PlanSearchRequest(parent=PARENT))
-    assert refusal.code is grpc.StatusCode.UNIMPLEMENTED
-    assert "not implemented yet" in refusal.message

@@ -10,7 +10,7 @@ import pytest
 from controller.domain.errors import InvalidArgument
 from controller.domain.parameter_values import check_values, fit_value
 from controller.domain.records import SearchSpec, Space
-from controller.domain.sampling import contains, draw, draw_corners
+from controller.domain.sampling import contains, draw, draw_corners, stratified
 from controller.domain.space import (
     FamilyDeclaration,
     ParameterDeclaration,
@@ -173,3 +173,17 @@ def test_contains_looks_at_ranges_and_fixed_values() -> None:
     assert not contains(space, ALL, "tree", {"depth": 5})
     assert not contains(space, ALL, "tree", {"rate": 2.0})
     assert not contains(space, ALL, "other", {})
+
+
+def test_a_stratified_draw_is_even_and_repeats_itself() -> None:
+    space = effective_space(spec(), ALL)
+    drawn = stratified(space, ALL, "tree", 60, 7)
+    assert drawn == stratified(space, ALL, "tree", 60, 7)
+    assert drawn != stratified(space, ALL, "tree", 60, 8)
+    assert all(contains(space, ALL, "tree", each) for each in drawn)
+    # Each of 10 whole numbers 6 times, each of 3 choices 20 times, half below the range's middle.
+    assert sorted(each["depth"] for each in drawn) == [n for n in range(1, 11) for _ in range(6)]
+    assert [sum(p["kind"] == kind for p in drawn) for kind in ("a", "b", None)] == [20, 20, 20]
+    assert sum(each["rate"] < 0.1 for each in drawn) == 30
+    assert all(("extra" in each) == (each["kind"] == "b") for each in drawn)
+    assert stratified(space, ALL, "line", 2, 0) == [{"l2": 1.0}, {"l2": 1.0}]
