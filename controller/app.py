@@ -42,6 +42,7 @@ from controller.service.driver_logs import DriverLogs
 from controller.service.heartbeats import Heartbeats
 from controller.service.models import ModelService
 from controller.service.paging import Pager, Seal
+from controller.service.permits import Permits
 from controller.service.reconcile_deployments import DeploymentReconciler
 from controller.service.reconcile_searches import SearchReconciler
 from controller.service.requests import RequestMemory
@@ -150,6 +151,13 @@ class Controller:
             self._service_settings.driver_memory_bytes * settings.max_running_searches
         )
         self._artifacts = FsArtifacts(settings.artifacts_uri or str(data_dir.artifacts))
+        self._permits = Permits(
+            self._store,
+            self._cluster_view,
+            self._clock,
+            settings.quotas,
+            self._metrics.trial_waited,
+        )
         self._services = self._build_services()
         self._api = build_server(
             self._services,
@@ -205,6 +213,7 @@ class Controller:
                 clock,
                 self._metrics,
                 self._service_settings,
+                self._permits,
             ),
         )
 

@@ -40,6 +40,7 @@ from controller.service.driver_logs import DriverLogs
 from controller.service.heartbeats import Heartbeats
 from controller.service.models import ModelService
 from controller.service.paging import Pager, Seal
+from controller.service.permits import Permits
 from controller.service.requests import RequestMemory
 from controller.service.searches import SearchService
 from controller.service.settings import ServiceSettings
@@ -109,7 +110,15 @@ class InProcessController:
             models=ModelService(store, artifacts, pager),
             deployments=DeploymentService(store, FakeGateway(), pager, requests, clock),
             worker=WorkerService(
-                store, artifacts, catalog, view, self.heartbeats, clock, self.metrics, settings
+                store,
+                artifacts,
+                catalog,
+                view,
+                self.heartbeats,
+                clock,
+                self.metrics,
+                settings,
+                Permits(store, view, clock, waited=self.metrics.trial_waited),
             ),
         )
 

@@ -19,12 +19,12 @@ from typing import Any, TypeVar
 import click
 
 from controller.adapters.local_ray import LocalRay, RaySize
-from controller.adapters.machine import available_cores, available_memory_bytes
 from controller.data_dir import DataDir
 from controller.domain.errors import HeadgateError
 from controller.lifetime import run
 from controller.settings import GIB, MIB, ControllerSettings
 from headgate.cli.options import DURATION, SIZE
+from workers.node.machine import available_cores, available_memory_bytes
 
 # Measured on two cores: an idle head with dashboard holds 0.6-0.7 GiB of anonymous memory, Serve
 # with one replica 0.5 more, a search's driver 0.25, agent and forkserver 0.3, the controller 0.15.

@@ -6,8 +6,11 @@ an option of the same name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from controller.domain.ledger import Quota
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -59,5 +62,7 @@ class ControllerSettings:
     """Searches that run at once; others wait PENDING. At least 1."""
     retention_seconds: float | None = None
     """Ended searches are deleted so long after their end; None keeps them."""
+    quotas: Mapping[str, Quota] = field(default_factory=dict)
+    """The most that a namespace may hold at once, by its id; section `quotas` of `--config`."""
     ready_file: Path | None = None
     """File that gets the addresses as JSON when controller and Ray answer."""

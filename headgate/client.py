@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
@@ -41,10 +42,16 @@ from headgate.v1.search_service_pb2 import (
     PlanSearchResponse,
 )
 
+if TYPE_CHECKING:
+    from headgate.inference import Predictions
+
 _PAGE_SIZE = 500
 _REFUSALS = frozenset(
     {"INVALID_ARGUMENT", "NOT_FOUND", "ALREADY_EXISTS", "FAILED_PRECONDITION", "UNIMPLEMENTED"}
 )
+_POLL_SECONDS = 0.3
+DEPLOY_SECONDS = 300.0
+"""How long a deployment is waited for: the first one starts Ray Serve as well."""
 _Response = TypeVar("_Response")
 
 
@@ -274,19 +281,39 @@ class Client:
             lambda page: page.deployments,
         )
 
+    def await_deployment(
+        self, name: str, timeout_seconds: float = DEPLOY_SECONDS
+    ) -> deployment_pb2.Deployment:
+        """Waits while a deployment is PENDING, at most so long; returns it as it is then."""
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            found = self.deployment(name)
+            is_pending = found.state == deployment_pb2.Deployment.State.PENDING
+            if not is_pending or time.monotonic() >= deadline:
+                return found
+            time.sleep(_POLL_SECONDS)
+
     def delete_deployment(self, name: str) -> None:
         """Takes a deployment down."""
         request = DeleteDeploymentRequest(name=self.full_name("deployments", name))
         self.connection.call(lambda: self.connection.deployments.DeleteDeployment(request))
 
-    def predict(self, deployment: str, columns: Mapping[str, Sequence[Any]]) -> Any:  # noqa: ANN401
-        """Predicts rows with a deployment; see `headgate.inference.Predictions`.
+    def predict(
+        self,
+        deployment: str,
+        columns: Mapping[str, Sequence[Any]],
+        timeout_seconds: float = DEPLOY_SECONDS,
+    ) -> Predictions:
+        """Predicts rows with a deployment.
 
-        columns: the model's input columns by name, all of one length; None is missing.
+        columns: the model's input columns by name, all of one length; None is missing. A deployment
+        that is PENDING is waited for, at most so long.
+
+        Raises: InputError for columns that do not fit, or when the deployment is not READY then.
         """
         from headgate.inference import InferenceClient  # noqa: PLC0415
 
-        served = self.deployment(deployment)
+        served = self.await_deployment(deployment, timeout_seconds)
         return InferenceClient.of(served, self.model(served.model)).predict(columns)
 
     def close(self) -> None:

@@ -102,6 +102,8 @@ class InferenceClient:
         if deployment.state != Deployment.State.READY:
             state = Deployment.State.Name(deployment.state)
             why = f": {deployment.error.message}" if deployment.error.message else ""
+            if deployment.state == Deployment.State.PENDING:
+                why = "; it is still being started, try again or wait longer"
             raise InputError(f"{deployment.name} is {state}, not READY{why}")
         inputs = {column.name: column.datatype for column in model.inputs}
         return cls(deployment.inference_http, deployment.inference_name, inputs)

@@ -7,7 +7,9 @@
 | headgate_grpc_request_duration_seconds | histogram | method | their length |
 | headgate_grpc_requests_active | gauge | method | calls that go on |
 | headgate_admission_decisions_total | counter | family, verdict, reason | candidates decided |
+| headgate_admission_wait_seconds | histogram | | how long deferred trials waited for room |
 | headgate_trials_ended_total | counter | family, state | started trials that ended |
+| headgate_trial_memory_retries_total | counter | family | attempts after running out of memory |
 | headgate_trial_duration_seconds | histogram | family | wall time in the sandbox |
 | headgate_trial_overhead_seconds | histogram | family | from start to end, less that wall time |
 | headgate_trial_peak_memory_bytes | histogram | family | measured peak |
@@ -93,6 +95,14 @@ class PrometheusMetrics:
         """A trial that had started reached a final state."""
         self._trials.ended(trial)
 
+    def trial_retried(self, trial: Trial) -> None:
+        """A trial that ran out of memory gets another attempt."""
+        self._trials.retries.labels(trial.family).inc()
+
+    def trial_waited(self, seconds: float) -> None:
+        """A trial that was deferred may start."""
+        self._trials.waits.observe(seconds)
+
     def search_ended(self, state: str, seconds: float) -> None:
         """A search reached a final state, `seconds` after its creation."""
         self._searches.ended.labels(state).inc()
@@ -168,6 +178,18 @@ class _TrialMetrics:
             ("family", "verdict", "reason"),
             registry=registry,
         )
+        self.waits = Histogram(
+            "headgate_admission_wait_seconds",
+            "How long trials that fit waited for room in the cluster.",
+            buckets=_TRIAL_SECONDS,
+            registry=registry,
+        )
+        self.retries = Counter(
+            "headgate_trial_memory_retries_total",
+            "Further attempts of trials that ran out of memory.",
+            ("family",),
+            registry=registry,
+        )
         self._ended = Counter(
             "headgate_trials_ended_total",
             "Trials that had started and reached a final state.",
@@ -212,6 +234,7 @@ class _TrialMetrics:
                 self._decisions.labels(family, decision.value, str(reason))
         for state in _TRIAL_ENDS:
             self._ended.labels(family, state.value)
+        self.retries.labels(family)
         for histogram in (self._duration, self._overhead, self._peak, self._ratio):
             histogram.labels(family)
 

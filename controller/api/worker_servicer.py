@@ -63,14 +63,17 @@ class WorkerServicer(worker_service_pb2_grpc.WorkerServiceServicer):
     async def ReportTrials(
         self, request: pb.ReportTrialsRequest, context: Context
     ) -> pb.ReportTrialsResponse:
-        directive = await self._threads.call(
+        trials, directive = await self._threads.call(
             self._service.report,
             bearer_token(context),
             request.session,
             events_from_proto(request.events),
             from_duration(request.unreachable),
         )
-        return pb.ReportTrialsResponse(directive=directive_to_proto(directive))
+        return pb.ReportTrialsResponse(
+            directive=directive_to_proto(directive),
+            trials=[trial_to_proto(each) for each in trials],
+        )
 
     async def Heartbeat(
         self, request: pb.HeartbeatRequest, context: Context

@@ -43,11 +43,12 @@ class Ask:
 
 @dataclass(frozen=True)
 class NodeCapacity:
-    """What one node has for trials."""
+    """What one node has for trials. name: Ray's id of it, for people."""
 
     memory_bytes: int
     cpus: float
     gpus: float = 0.0
+    name: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """How a driver's events change a trial. Pure and idempotent: what is known already changes nothing.
 
-Laws: a trial that has ended never changes again; an event of an attempt before the current one is
-late and changes nothing; a later attempt replaces the one before, which was lost.
+Laws: a trial that has ended never changes again; an event of an attempt before the current one, or
+of one that was already followed by another, is late and changes nothing; a later attempt replaces
+the one before.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from controller.domain.admission import format_bytes
 from controller.domain.errors import InvalidField
-from controller.domain.records import FailureKind, Trial, TrialEvent, TrialFailure
+from controller.domain.records import Attempt, FailureKind, Trial, TrialEvent, TrialFailure
 from controller.domain.states import TRIAL_NEXT, TrialState, check_transition, is_trial_final
 
 _CANNOT_HAPPEN = frozenset({TrialState.ADMITTED, TrialState.REJECTED})
@@ -27,12 +29,41 @@ def apply_event(trial: Trial, event: TrialEvent, now: float) -> Trial | None:
             f"{trial.name} is reported {event.state.value}, which only the gate decides",
             "report RUNNING or a final state",
         )
-    if is_trial_final(trial.state) or event.attempt < trial.attempts:
+    if is_late(trial, event):
         return None
     check_transition(trial.name, TRIAL_NEXT, trial.state, event.state)
     if event.state is TrialState.RUNNING:
         return _started(trial, event, now)
     return _ended(trial, event, now)
+
+
+def is_late(trial: Trial, event: TrialEvent) -> bool:
+    """The trial has ended, or gone on to another attempt."""
+    is_followed = any(attempt.number >= event.attempt for attempt in trial.history)
+    return is_trial_final(trial.state) or event.attempt < trial.attempts or is_followed
+
+
+def retried(trial: Trial, event: TrialEvent, memory_bytes: int, now: float) -> Trial:
+    """The trial waits for another attempt with this much memory."""
+    check_transition(trial.name, TRIAL_NEXT, trial.state, TrialState.DEFERRED)
+    held = trial.verdict.reservation
+    assert held is not None, "only what was admitted can have run"
+    attempt = Attempt(event.attempt, held, event.usage, event.failure)
+    had, gets = format_bytes(held.memory_bytes), format_bytes(memory_bytes)
+    told = trial.verdict.message
+    message = f"{told}; attempt {event.attempt} used up {had}, the next gets {gets}"
+    verdict = replace(
+        trial.verdict, reservation=replace(held, memory_bytes=memory_bytes), message=message
+    )
+    return replace(
+        trial,
+        state=TrialState.DEFERRED,
+        attempts=event.attempt,
+        history=(*trial.history, attempt),
+        verdict=verdict,
+        deferred_at=now,
+        started_at=None,
+    )
 
 
 def _started(trial: Trial, event: TrialEvent, now: float) -> Trial | None:

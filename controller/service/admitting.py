@@ -65,7 +65,7 @@ class Admitting:
             trials.append(trial)
             decided.append(trial)
             search = _counted(search, trial.verdict)
-            if left is not None and trial.state is TrialState.ADMITTED:
+            if left is not None and trial.state is not TrialState.REJECTED:
                 left -= 1
         return Admitted(search, trials, tuple(decided))
 
@@ -97,7 +97,9 @@ class Admitting:
             parameters=parameters,
             seed=candidate.seed,
             origin=candidate.origin,
-            state=TrialState.REJECTED if is_rejected else TrialState.ADMITTED,
+            # The ledger decides when what fits may start.
+            state=TrialState.REJECTED if is_rejected else TrialState.DEFERRED,
+            deferred_at=None if is_rejected else now,
             verdict=verdict,
             created_at=now,
             ended_at=now if is_rejected else None,

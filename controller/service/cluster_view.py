@@ -49,7 +49,10 @@ class ClusterView:
         return Capacity(
             tuple(
                 NodeCapacity(
-                    max(0, node.memory_bytes - self._driver_memory_bytes), node.cpus, node.gpus
+                    max(0, node.memory_bytes - self._driver_memory_bytes),
+                    node.cpus,
+                    node.gpus,
+                    node.node_id,
                 )
                 for node in nodes
             )

@@ -92,6 +92,10 @@ class Gate:
         bounds = [bound_bytes(prediction, factor) for prediction in candidates]
         return reservation_sizes(bounds, memory_cap_bytes(terms))
 
+    def cap_bytes(self, spec: SearchSpec) -> int | None:
+        """The most memory that a trial of the search may get; None while that is not known."""
+        return memory_cap_bytes(self._terms(spec.limits, (), None))
+
     def slots(self, limits: Limits, sizes_bytes: Sequence[int]) -> int:
         """Trials that fit the cluster at once at the smallest reservation; at least 1."""
         capacity = self._cluster_view.capacity()

@@ -15,10 +15,12 @@ from controller.domain.records import (
     Candidate,
     Dataset,
     Directive,
+    DirectiveMode,
     Search,
     Trial,
     TrialEvent,
 )
+from controller.domain.retries import next_reservation_bytes
 from controller.domain.search_moves import move, reopen_trial, start_clock
 from controller.domain.states import SearchState, TrialState, is_search_final
 from controller.ports.artifacts import Artifacts
@@ -33,6 +35,7 @@ from controller.service.endings import all_trials
 from controller.service.finishing import Finishing, bundle_uri
 from controller.service.gate import Gate
 from controller.service.heartbeats import Heartbeats
+from controller.service.permits import Permits
 from controller.service.reporting import report_events
 from controller.service.searches import view
 from controller.service.settings import ServiceSettings
@@ -64,6 +67,7 @@ class WorkerService:
         clock: Clock,
         metrics: Metrics,
         settings: ServiceSettings,
+        permits: Permits,
         session_part: Callable[[], str] = new_session_part,
     ) -> None:
         self._store = store
@@ -73,6 +77,7 @@ class WorkerService:
         self._clock = clock
         self._metrics = metrics
         self._session_part = session_part
+        self._permits = permits
         self._gate = Gate(catalog, cluster_view, settings)
         self._admitting = Admitting(self._gate, catalog)
         self._finishing = Finishing(artifacts)
@@ -157,11 +162,14 @@ class WorkerService:
             standing = driving.stand(tx, before, now)
             admitted = self._admitting.admit(tx, standing, candidates, now)
             steered, directive = self._settle(tx, before, admitted.search, spec_revision)
+            trials = _as_stored(tx, admitted.trials)
         self._tell(steered)
         self._heartbeats.heard(before.name)
-        for trial in admitted.decided:
-            self._metrics.admission_decided(trial.family, trial.verdict)
-        return admitted.trials, directive
+        decided = {trial.name for trial in admitted.decided}
+        for trial in trials:
+            if trial.name in decided:
+                self._metrics.admission_decided(trial.family, trial.verdict)
+        return trials, directive
 
     def report(
         self,
@@ -169,19 +177,25 @@ class WorkerService:
         session: str,
         events: Sequence[TrialEvent],
         unreachable_seconds: float = 0.0,
-    ) -> Directive:
-        """Late and repeated events change nothing. Raises: NotFound for an unknown trial."""
+    ) -> tuple[list[Trial], Directive]:
+        """Late and repeated events change nothing. The trials of the events, as stored now.
+
+        Raises: NotFound for an unknown trial.
+        """
         now = self._clock.now()
         with self._store.transaction() as tx:
             before = self._owned(tx, token, session)
             search = self._charged(before, unreachable_seconds, now)
-            reported = report_events(tx, search, events, now)
+            reported = report_events(tx, search, events, now, self._retry)
             steered, directive = self._settle(tx, before, reported.search, search.spec_revision)
+            trials = _as_stored(tx, reported.trials)
         self._tell(steered)
         self._heartbeats.heard(before.name)
         for trial in reported.ended:
             self._metrics.trial_ended(trial)
-        return directive
+        for trial in reported.retried:
+            self._metrics.trial_retried(trial)
+        return trials, directive
 
     def heartbeat(
         self,
@@ -239,9 +253,22 @@ class WorkerService:
         if final != before and not is_search_final(before.state):
             final = replace(final, heartbeat_at=now)
         directive = driving.direct(replace(standing, search=final), known_revision, now)
-        return store_change(tx, before, final, now), directive
+        steered = store_change(tx, before, final, now)
+        self._permits.settle(tx, before.name)
+        if directive.mode is DirectiveMode.RUN:
+            directive = replace(directive, startable=self._permits.startable(before.name))
+        return steered, directive
+
+    def _retry(self, search: Search, trial: Trial, event: TrialEvent) -> int | None:
+        cap = self._gate.cap_bytes(search.spec)
+        return next_reservation_bytes(trial, event, cap)
 
     def _tell(self, steered: Steered) -> None:
         if steered.ended is not None:
             steered.ended.tell(self._metrics)
             self._heartbeats.forget(steered.search.name)
+
+
+def _as_stored(tx: Transaction, trials: Sequence[Trial]) -> list[Trial]:
+    """The trials after the ledger has let some of them start."""
+    return [tx.get(Trial, trial.name) or trial for trial in trials]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 
 import click
 
@@ -11,23 +10,9 @@ from headgate.cli.context import EXIT_FAILED, Session, with_session
 from headgate.cli.data import model_of
 from headgate.cli.options import DURATION
 from headgate.cli.output import print_list, print_resource, print_table, short
-from headgate.client import Client
+from headgate.cli.serving import await_aloud, describe
 from headgate.tables import read_columns, write_predictions
 from headgate.v1.deployment_pb2 import Deployment
-
-_POLL_SECONDS = 0.3
-
-
-def await_deployment(client: Client, name: str, timeout_seconds: float) -> Deployment:
-    """Waits until a deployment is READY or FAILED, or the time is up; returns it as it is then."""
-    deadline = time.monotonic() + timeout_seconds
-    while True:
-        found = client.deployment(name)
-        if found.state in (Deployment.State.READY, Deployment.State.FAILED):
-            return found
-        if time.monotonic() >= deadline:
-            return found
-        time.sleep(_POLL_SECONDS)
 
 
 @click.command()
@@ -46,13 +31,11 @@ def deploy(session: Session, model: str, name: str, timeout: float) -> None:
     """Serve a model through the Open Inference Protocol."""
     with session.client() as client:
         wanted = client.deploy(model_of(client, model), name)
-        found = await_deployment(client, wanted.name, timeout) if timeout else wanted
+        found = await_aloud(client, wanted.name, timeout) if timeout else wanted
     if session.is_json:
         print_resource(found)
     else:
-        state = Deployment.State.Name(found.state)
-        why = f": {found.error.message}" if found.error.message else ""
-        click.echo(f"{short(found.name)} version {found.version} is {state}{why}")
+        click.echo(describe(found))
         if found.state == Deployment.State.READY:
             click.echo(f"  {found.inference_http}/v2/models/{found.inference_name}/infer")
     is_ready = found.state == Deployment.State.READY
@@ -102,12 +85,20 @@ def undeploy(session: Session, name: str) -> None:
     "--input", "source", required=True, type=click.Path(), help="CSV, JSON lines, Parquet."
 )
 @click.option("--to", "target", required=True, type=click.Path(), help="The CSV to write.")
+@click.option(
+    "--timeout",
+    type=DURATION,
+    default="5m",
+    show_default=True,
+    help="How long to wait for a deployment that is PENDING; 0 does not wait.",
+)
 @with_session
-def predict(session: Session, deployment: str, source: str, target: str) -> None:
+def predict(session: Session, deployment: str, source: str, target: str, timeout: float) -> None:
     """Predict the rows of a file with a deployment, into a CSV in input order."""
     columns = read_columns(source)
     with session.client() as client:
-        result = client.predict(deployment, columns)
+        await_aloud(client, deployment, timeout)
+        result = client.predict(deployment, columns, timeout_seconds=0)
     write_predictions(result, target)
     if not session.is_json:
         click.echo(f"wrote {len(result.labels)} predictions to {target}")

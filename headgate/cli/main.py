@@ -1,8 +1,8 @@
 """The command `headgate`: searches, models and deployments from a shell.
 
-Exit codes: 0 success, 1 the search failed or was cancelled or nothing of a plan fits, 2 wrong input
-or no server. The server side adds its own commands (`up`, `controller`) through the entry point
-group `headgate.commands`.
+Exit codes: 0 success; 1 a search failed or was cancelled, a model could not be deployed, or nothing
+of a plan fits; 2 wrong input or no server. The server side adds its own commands (`up`,
+`controller`, `node-memory`) through the entry point group `headgate.commands`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import click
 from headgate.cli import data, deploy, follow, plan, search, steer, submit
 from headgate.cli.context import EXIT_USAGE, OneLineError, Session
 
-_SERVER_COMMANDS = ("up", "controller")
+_SERVER_COMMANDS = ("up", "controller", "node-memory")
 EXIT_INTERRUPTED = 130
 
 

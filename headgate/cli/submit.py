@@ -41,7 +41,7 @@ def submit(
                 click.echo(f"{short(resource.name)} was accepted; `headgate watch` follows it")
             return
         final = created.wait() if session.is_json else follow(created)
-        report_end(session, final)
+        report_end(session, client, final)
 
 
 @click.command()

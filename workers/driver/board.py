@@ -1,4 +1,5 @@
-"""The trials of this driver: admitted and waiting, handed to Tune, ended and not yet learned from.
+"""The trials of this driver: deferred, admitted and waiting, handed to Tune, ended and not yet
+learned from.
 
 Thread-safe, under the control's condition; nothing here blocks. Tune's thread takes and ends tasks,
 the candidate thread offers them and learns from those that ended.
@@ -10,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from headgate.v1 import trial_pb2
 from workers.driver.control import Control
 from workers.driver.known import Known
 from workers.driver.task import Task
@@ -25,10 +27,14 @@ class Ended:
 
 @dataclass(frozen=True)
 class Statistics:
-    """waiting: admitted, not handed out. handed: given to Tune. admitted: ever, by the log too."""
+    """waiting: may start, not handed out. handed: given to Tune, of which `unstarted` wait for a
+    worker. deferred: must wait for the controller's word. admitted: ever, by the log too.
+    """
 
     waiting: int
     handed: int
+    unstarted: int
+    deferred: int
     admitted: int
 
 
@@ -47,6 +53,7 @@ class Board:
         self._waiting: deque[Task] = deque()
         self._handed: dict[str, _Handed] = {}
         self._leaving: set[int] = set()
+        self._deferred: dict[int, Task] = {}
         self._ended: deque[Ended] = deque()
         self._admitted = 0
         self._is_exhausted = False
@@ -57,7 +64,25 @@ class Board:
             before = len(self._waiting)
             self._waiting.extend(tasks)
             self._admitted += len(self._waiting) - before
-            self._control.changed.notify_all()
+            self._tell()
+
+    def defer(self, tasks: Iterable[Task], *, is_known: bool = False) -> None:
+        """Trials that must wait for room. is_known: they were offered or deferred before."""
+        with self._control.changed:
+            for task in tasks:
+                self._leaving.discard(task.number)
+                self._deferred[task.number] = task
+                self._admitted += not is_known
+            self._tell()
+
+    def promote(self, trials: Iterable[trial_pb2.Trial]) -> None:
+        """The controller's word: these may start. Those that are not deferred are passed over."""
+        with self._control.changed:
+            for trial in trials:
+                task = self._deferred.pop(trial.number, None)
+                if task is not None:
+                    self._waiting.append(task.as_stored(trial))
+            self._tell()
 
     def count(self, trials: int) -> None:
         """Trials of the log that were admitted and have ended."""
@@ -74,6 +99,7 @@ class Board:
                 return None
             task = self._waiting.popleft()
             self._handed[tune_id] = _Handed(task)
+            self._tell()
             return task
 
     def start(self, tune_id: str) -> Task | None:
@@ -96,6 +122,7 @@ class Board:
             if handed is None:
                 return None
             self._leaving.add(handed.task.number)
+            self._tell()
             return handed.task, handed.is_started
 
     def put_back(self, task: Task) -> None:
@@ -103,20 +130,21 @@ class Board:
         with self._control.changed:
             self._leaving.discard(task.number)
             self._waiting.appendleft(task)
-            self._control.changed.notify_all()
+            self._tell()
 
     def end(self, ended: Ended) -> None:
         """It is over, to be learned from."""
         with self._control.changed:
             self._leaving.discard(ended.task.number)
             self._ended.append(ended)
-            self._control.changed.notify_all()
+            self._tell()
 
     def drain_waiting(self) -> list[Task]:
-        """Takes all that wait: they will not be run."""
+        """Takes all that wait, deferred ones included: they will not be run."""
         with self._control.changed:
-            tasks = list(self._waiting)
+            tasks = [*self._waiting, *self._deferred.values()]
             self._waiting.clear()
+            self._deferred.clear()
             return tasks
 
     def drain_ended(self) -> list[Ended]:
@@ -129,7 +157,8 @@ class Board:
     def room(self) -> int:
         """How many more trials should be admitted now."""
         with self._control.changed:
-            taken = len(self._waiting) + len(self._handed) + len(self._leaving)
+            handed = len(self._handed) + len(self._leaving)
+            taken = len(self._waiting) + len(self._deferred) + handed
             room = self._depth() - taken
             budget = self._control.spec.budget.max_trials
             if budget > 0:
@@ -153,7 +182,7 @@ class Board:
     def is_exhausted(self, value: bool) -> None:
         with self._control.changed:
             self._is_exhausted = value
-            self._control.changed.notify_all()
+            self._tell()
 
     @property
     def has_ended(self) -> bool:
@@ -173,12 +202,39 @@ class Board:
         with self._control.changed:
             budget = self._control.spec.budget.max_trials
             is_used_up = 0 < budget <= self._admitted
-            return (self._is_exhausted or is_used_up) and not self._waiting and self.is_idle
+            is_open = self._waiting or self._deferred
+            return (self._is_exhausted or is_used_up) and not is_open and self.is_idle
+
+    @property
+    def is_starved(self) -> bool:
+        """Nothing runs or may start, and something waits for the controller's word."""
+        with self._control.changed:
+            return bool(self._deferred) and not self._waiting and self.is_idle
+
+    @property
+    def must_yield(self) -> bool:
+        """Nothing may start that would take over a worker which has come free: it is to be given
+        back, for what this or another search waits for.
+        """
+        with self._control.changed:
+            is_wanted = self._waiting or not all(each.is_started for each in self._handed.values())
+            return bool(self._deferred) and not is_wanted
 
     def statistics(self) -> Statistics:
         """Counts, all of the same moment."""
         with self._control.changed:
-            return Statistics(len(self._waiting), len(self._handed), self._admitted)
+            return Statistics(
+                waiting=len(self._waiting),
+                handed=len(self._handed),
+                unstarted=sum(not each.is_started for each in self._handed.values()),
+                deferred=len(self._deferred),
+                admitted=self._admitted,
+            )
+
+    def _tell(self) -> None:
+        """Wakes who waits; a starved driver asks for the controller's word more often."""
+        self._control.is_hungry = self.is_starved
+        self._control.changed.notify_all()
 
     def _most_handed(self) -> int | None:
         return self._control.spec.limits.max_concurrent_trials or None

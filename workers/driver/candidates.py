@@ -61,6 +61,7 @@ class Candidates:
     def replay(self, log_entries: Iterable[worker_service_pb2.ReplayTrialsResponse]) -> None:
         """Rebuilds the sampler's memory. Trials that had not ended are to be run again."""
         unfinished: list[Task] = []
+        deferred: list[Task] = []
         ended = 0
         for entry in log_entries:
             trial = entry.trial
@@ -68,10 +69,13 @@ class Candidates:
             self._take_in(trial, task)
             if trial.state in events.RUNNING_STATES:
                 unfinished.append(task)
+            elif trial.state == Trial.DEFERRED:
+                deferred.append(task)
             elif trial.state != Trial.REJECTED:
                 ended += 1
         self._board.count(ended)
         self._board.offer(unfinished)
+        self._board.defer(deferred)
 
     def prefer(self, proposals: Iterable[Proposal]) -> None:
         """What to propose before sampling; those in the log are passed over."""
@@ -127,6 +131,9 @@ class Candidates:
             for proposal, trial in zip(batch, response.trials, strict=False)
         ]
         self._board.offer(task for task in tasks if task is not None)
+        self._board.defer(
+            self._task(trial) for trial in response.trials if trial.state == Trial.DEFERRED
+        )
         self._control.apply(response.directive)
         return bool(response.trials)
 
@@ -166,9 +173,12 @@ class Candidates:
 
     def _take_in(self, trial: Trial, task: Task) -> None:
         self._study.record(trial.number, task.configuration, events.known_of_trial(trial))
+        if trial.verdict.HasField("replaced"):
+            given = {**from_struct(trial.parameters), **from_struct(trial.verdict.replaced)}
+            self._study.pass_over(self._space.complete(trial.family, given))
         if trial.state != Trial.REJECTED:
             self._last_admitted = trial.number
-        if trial.state not in events.RUNNING_STATES:
+        if trial.state not in events.OPEN_STATES:
             self._leaderboard.add_trial(trial, task)
         if trial.state == Trial.REJECTED and trial.origin == trial_pb2.CANDIDATE_ORIGIN_DEFAULT:
             self._prefer_what_fits(trial, task.configuration)
@@ -183,11 +193,10 @@ class Candidates:
 
     def _task(self, trial: Trial) -> Task:
         given = from_struct(trial.parameters)
-        held = trial.verdict.reservation
         return Task(
             number=trial.number,
             attempt=trial.attempts + 1,
             configuration=self._space.complete(trial.family, given),
             seed=trial.seed,
-            reservation=Reservation(max(1, held.cpus), held.gpus, held.memory_bytes),
-        )
+            reservation=Reservation.of(trial.verdict.reservation),
+        ).as_stored(trial)

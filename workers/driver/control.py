@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from headgate.v1 import search_pb2, worker_service_pb2
+from headgate.v1 import search_pb2, trial_pb2, worker_service_pb2
 
 Mode = worker_service_pb2.Directive.Mode
 Directive = worker_service_pb2.Directive
@@ -31,6 +31,8 @@ class Control:
         self._deadline: float | None = None
         self._fatal: BaseException | None = None
         self._phase = "starting"
+        self._is_hungry = False
+        self._promote: Callable[[Sequence[trial_pb2.Trial]], None] | None = None
 
     def apply(self, directive: Directive) -> None:
         """Takes over what an answer said. Answers overtake one another: an order to end is never
@@ -43,7 +45,14 @@ class Control:
             if directive.HasField("spec") and directive.spec_revision >= self._spec_revision:
                 self._spec, self._spec_revision = directive.spec, directive.spec_revision
             self._deadline = self._deadline_of(directive)
+            if self._promote is not None:
+                self._promote(directive.startable)
             self.changed.notify_all()
+
+    def promote_with(self, promote: Callable[[Sequence[trial_pb2.Trial]], None]) -> None:
+        """Has `promote` called, under `changed`, with the trials that a directive lets start."""
+        with self.changed:
+            self._promote = promote
 
     def _deadline_of(self, directive: Directive) -> float | None:
         if not directive.HasField("remaining_time"):
@@ -132,6 +141,17 @@ class Control:
         """Wall time left of the budget; None without a time budget."""
         with self.changed:
             return None if self._deadline is None else max(0.0, self._deadline - self._clock())
+
+    @property
+    def is_hungry(self) -> bool:
+        """Nothing can be done until the controller lets a trial start."""
+        with self.changed:
+            return self._is_hungry
+
+    @is_hungry.setter
+    def is_hungry(self, value: bool) -> None:
+        with self.changed:
+            self._is_hungry = value
 
     @property
     def phase(self) -> str:

@@ -119,8 +119,8 @@ class ControllerClient:
 
     def report(
         self, events: Sequence[worker_service_pb2.TrialEvent]
-    ) -> worker_service_pb2.Directive:
-        """Stores what happened."""
+    ) -> worker_service_pb2.ReportTrialsResponse:
+        """Stores what happened; gives what became of the trials."""
 
         def attempt(unreachable: duration_pb2.Duration) -> worker_service_pb2.ReportTrialsResponse:
             request = worker_service_pb2.ReportTrialsRequest(
@@ -128,7 +128,7 @@ class ControllerClient:
             )
             return self._send(self._stub.ReportTrials, request)
 
-        return self._patiently(lambda: self._carrying(attempt)).directive
+        return self._patiently(lambda: self._carrying(attempt))
 
     def heartbeat(self, spec_revision: int, phase: str) -> worker_service_pb2.Directive:
         """Says that the driver is alive."""

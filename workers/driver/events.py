@@ -36,6 +36,8 @@ _KINDS = {
     "CANCELLED": trial_pb2.TrialFailure.CANCELLED,
 }
 RUNNING_STATES = frozenset({Trial.ADMITTED, Trial.RUNNING})
+OPEN_STATES = RUNNING_STATES | {Trial.DEFERRED}
+"""States of trials that have not ended."""
 
 _LEAST_VIOLATION = 0.05
 """A trial that did not fit is told as at least 5 % over: a watchdog kills at the limit exactly."""
@@ -67,6 +69,7 @@ def ended_event(task: Task, outcome: Outcome) -> TrialEvent:
     event.failure.traceback = outcome.traceback[-TRACEBACK_CHARACTERS:]
     event.failure.stderr_tail = outcome.stderr_tail[-TRACEBACK_CHARACTERS:]
     event.failure.exit_code = outcome.exit_code
+    event.failure.evidence = outcome.evidence
     return event
 
 
@@ -97,7 +100,7 @@ def describe(event: TrialEvent, task: Task, metric: str) -> str:
 
 
 def _known(state: State, score: float | None, peak: int, limit: int) -> Known:
-    if state in RUNNING_STATES or state == Trial.CANCELLED:
+    if state in OPEN_STATES or state == Trial.CANCELLED:
         return Known()
     if state == Trial.SUCCEEDED:
         return Known(score=score)
@@ -126,6 +129,7 @@ def _usage(outcome: Outcome) -> trial_pb2.Usage:
         wall_time=_duration(outcome.wall_seconds),
         node=outcome.node,
         enforcement=outcome.enforcement,
+        limit_bytes=outcome.limit_bytes,
     )
 
 

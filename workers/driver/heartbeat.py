@@ -6,6 +6,8 @@ from workers.driver.control import Control
 from workers.driver.controller_client import ControllerClient
 
 PERIOD_SECONDS = 2.0
+HUNGRY_SECONDS = 0.25
+"""The period while nothing can start without the controller's word."""
 
 
 def beat(client: ControllerClient, control: Control) -> None:
@@ -19,4 +21,6 @@ def beat(client: ControllerClient, control: Control) -> None:
 
 def _pause(control: Control, said: str) -> None:
     """Until the next beat is due; a new phase is told at once."""
-    control.wait_for(lambda: control.phase != said, PERIOD_SECONDS)
+    control.wait_for(lambda: control.phase != said or control.is_hungry, PERIOD_SECONDS)
+    if control.is_hungry:
+        control.wait_for(lambda: not control.is_hungry, HUNGRY_SECONDS)

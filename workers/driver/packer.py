@@ -40,7 +40,7 @@ class TaskPacker:
             memory_bytes=task.reservation.memory_bytes,
             wall_seconds=self._wall_seconds(),
             cpus=task.reservation.cpus,
-            has_backstop=FAMILIES[chosen.family].tolerates_failed_malloc,
+            has_backstop=task.has_backstop and FAMILIES[chosen.family].tolerates_failed_malloc,
         )
         return FitTask(job, limits, task.reservation, self._place)
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from headgate.v1 import worker_service_pb2
+from collections.abc import Callable, Sequence
+
+from headgate.v1 import trial_pb2, worker_service_pb2
 from workers.driver.control import Control
 from workers.driver.controller_client import ControllerClient
 from workers.driver.spool import Spool
 
 BATCH_EVENTS = 64
 """Events in one call; each is at most 33 kB, so a call stays below 4 MiB."""
+
+
+Listener = Callable[[Sequence[worker_service_pb2.TrialEvent], Sequence[trial_pb2.Trial]], None]
+"""Told of events that the controller has taken, and of their trials as they are now."""
 
 
 class Reporter:
@@ -18,6 +24,11 @@ class Reporter:
         self._spool = spool
         self._client = client
         self._control = control
+        self._listener: Listener | None = None
+
+    def listen(self, listener: Listener) -> None:
+        """Has `listener` called in the thread of `run`, before the directive is applied."""
+        self._listener = listener
 
     def put(self, event: worker_service_pb2.TrialEvent) -> None:
         """Returns once the event is on the disk. Raises: OSError."""
@@ -31,9 +42,11 @@ class Reporter:
         Raises: SearchOver, ControllerRefused.
         """
         while events := self._spool.peek(BATCH_EVENTS):
-            directive = self._client.report(events)
+            response = self._client.report(events)
             self._spool.taken(len(events))
-            self._control.apply(directive)
+            if self._listener is not None:
+                self._listener(events, response.trials)
+            self._control.apply(response.directive)
 
     def run(self) -> None:
         """Sends whatever comes; never returns. Raises as `send_all`."""

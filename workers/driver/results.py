@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
-from headgate.v1 import worker_service_pb2
+from headgate.v1 import trial_pb2, worker_service_pb2
 from workers.driver import events
 from workers.driver.board import Board, Ended
 from workers.driver.control import Control
@@ -32,6 +33,8 @@ class Results:
         self._leaderboard = leaderboard
         self._control = control
         self._metric = metric
+        self._unjudged: dict[int, tuple[Task, worker_service_pb2.TrialEvent]] = {}
+        reporter.listen(self.judged)
 
     def started(self, task: Task) -> None:
         """Its fit begins."""
@@ -50,13 +53,43 @@ class Results:
             return
         self._settle(task, outcome)
 
+    def judged(
+        self, told: Iterable[worker_service_pb2.TrialEvent], trials: Iterable[trial_pb2.Trial]
+    ) -> None:
+        """The controller has these events, and the trials are now so: one that ran out of memory
+        may get another attempt. Called in the reporter's thread.
+        """
+        stored = {trial.number: trial for trial in trials}
+        for event in told:
+            with self._control.changed:
+                task, known = self._unjudged.get(event.number, (None, None))
+                if known is not event:
+                    continue
+                del self._unjudged[event.number]
+            trial = stored.get(event.number)
+            if task is None or known is None:
+                continue
+            if trial is not None and trial.state in events.OPEN_STATES:
+                log.info("%s gets another attempt: %s", task, trial.verdict.message)
+                self._board.defer([task.as_stored(trial)], is_known=True)
+            else:
+                self._end(task, known)
+
     def cancelled(self, task: Task) -> None:
         """It is not going to be run, or was ended by order."""
         self._settle(task, Outcome(kind=events.CANCELLED, message="the search ended first"))
 
     def _settle(self, task: Task, outcome: Outcome) -> None:
         event = events.ended_event(task, outcome)
+        if event.failure.kind == trial_pb2.TrialFailure.MEMORY_EXCEEDED:
+            with self._control.changed:
+                self._unjudged[task.number] = (task, event)
+            self._reporter.put(event)
+            return
         self._reporter.put(event)
+        self._end(task, event)
+
+    def _end(self, task: Task, event: worker_service_pb2.TrialEvent) -> None:
         self._leaderboard.add_event(event, task)
         self._tell(event, task)
         self._board.end(Ended(task, events.known_of_event(event, task)))

@@ -28,6 +28,8 @@ log = logging.getLogger("headgate.driver")
 
 IDLE_SECONDS = 5.0
 """Longest wait of `suggest`, and only while nothing runs."""
+STARVED_SECONDS = 0.5
+"""So long nothing may run and start: then this run of Tune ends and gives back what it holds."""
 STUBBORN_SECONDS = 15.0
 """A trial that was told to end is taken out of Tune after so long."""
 
@@ -48,9 +50,11 @@ class AdmittedSearcher(Searcher):
         """A trial, None when there is none yet, FINISHED when this run is to end."""
         task = self._board.take(trial_id)
         if task is None and self._board.is_idle:
-            self._control.wait_for(self._is_awaited_over, IDLE_SECONDS)
+            is_starved = self._board.is_starved
+            longest = STARVED_SECONDS if is_starved else IDLE_SECONDS
+            self._control.wait_for(self._is_awaited_over, longest)
             task = self._board.take(trial_id)
-            if task is None and self._is_over():
+            if task is None and (self._is_over() or (is_starved and self._board.is_starved)):
                 return Searcher.FINISHED
         return None if task is None else {"task": self._pack(task)}
 
@@ -87,14 +91,21 @@ class AdmittedSearcher(Searcher):
 
 
 class WithdrawingScheduler(FIFOScheduler):
-    """First come, first served; takes waiting trials back when no new one may start."""
+    """First come, first served; takes waiting trials back when no new one may start, and gives back
+    workers that came free when what is next has to wait for room.
+    """
 
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: Control, board: Board) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._control = control
+        self._board = board
 
     def choose_trial_to_run(self, tune_controller: Any) -> TuneTrial | None:
         """Called in every step of Tune's loop. None leaves the choice to Tune's own queue."""
+        if self._board.must_yield:
+            # Tune keeps one idle worker with its reservation (`_ObjectCache.may_keep_one`), which
+            # another trial may be waiting for. There is no public way to have it let go.
+            tune_controller._cleanup_cached_actors(force_all=True)  # noqa: SLF001
         if not self._control.is_running:
             is_stubborn = self._control.is_ending and self._control.mode_seconds > STUBBORN_SECONDS
             for trial in list(tune_controller.get_live_trials()):

@@ -60,6 +60,7 @@ class Session:
         search = assignment.search
         self._leaderboard = Leaderboard(search.is_metric_maximized)
         self._board = Board(control, assignment.slots)
+        control.promote_with(self._board.promote)
         self._results = Results(self._board, reporter, self._leaderboard, control, search.metric)
 
     def run(self) -> None:

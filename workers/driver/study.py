@@ -78,6 +78,10 @@ class Study:
         self._entries[number] = _Entry(configuration, known)
         self._seen.add(configuration.key)
 
+    def pass_over(self, configuration: Configuration) -> None:
+        """Does not propose this one: the gate made another of it."""
+        self._seen.add(configuration.key)
+
     @property
     def position(self) -> int:
         """How many trials are in the log: the number of the next one."""

@@ -38,7 +38,7 @@ def run_tune(
         name=name,
         storage_path=str(storage),
         search_alg=AdmittedSearcher(board, results, control, pack),
-        scheduler=WithdrawingScheduler(control),
+        scheduler=WithdrawingScheduler(control, board),
         num_samples=-1,
         reuse_actors=True,
         raise_on_failed_trial=False,

@@ -15,9 +15,12 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from workers.node.budget import trial_memory_bytes
+from workers.node.gpus import inventory
 from workers.sandbox import confine
 from workers.sandbox.sandbox import Sandbox
 from workers.trial.job import FitJob, Outcome, PrepareJob, RefitJob, SandboxLimits
@@ -99,9 +102,18 @@ class NodeAgent:
                 shutil.rmtree(directory / part)
 
     def describe(self) -> dict[str, Any]:
-        """node, version, enforcement, pid, forkserver_pid, baseline_bytes (the idle forkserver's
-        anonymous memory), running_count.
+        """What this node has and what its jobs use now. Blocks for the GPUs' driver.
+
+        node, version, enforcement (see `Outcome`), pid, forkserver_pid, running_count.
+        baseline_bytes: the idle forkserver's anonymous memory, which its children share.
+        memory_total_bytes, memory_available_bytes: the host's or the container's, see
+        `workers.node.machine`. memory_for_trials_bytes: what may be reserved for trials in all,
+        running ones included, see `workers.node.budget`. used_bytes: running jobs, in all.
+        gpus: one dict a device with the fields of `workers.node.gpus.Gpu`.
         """
+        memory = self._sandbox.memory
+        total, available = memory.total_bytes(), memory.available_bytes()
+        used = self._sandbox.used_bytes
         return {
             "node": self._node,
             "version": _version(),
@@ -110,6 +122,11 @@ class NodeAgent:
             "forkserver_pid": self._sandbox.forkserver_pid,
             "baseline_bytes": self._sandbox.idle_bytes,
             "running_count": self._sandbox.running_count,
+            "memory_total_bytes": total,
+            "memory_available_bytes": available,
+            "memory_for_trials_bytes": trial_memory_bytes(total, available, used),
+            "used_bytes": used,
+            "gpus": [asdict(gpu) for gpu in inventory(os.environ)],
         }
 
 

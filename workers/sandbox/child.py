@@ -49,6 +49,7 @@ def serve(
         send(connection, Hello(os.getpid(), procfs.own_memory().anonymous_bytes))
         request: Request = receive(connection)
         _take_threads(request.limits, threadpools)
+        os.environ["CUDA_VISIBLE_DEVICES"] = request.limits.gpu
         confine.limit(request.limits, idle_data_bytes)
         answer = _run(request)
         send(connection, answer)

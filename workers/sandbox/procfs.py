@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,9 +54,7 @@ def own_memory() -> Memory:
 
 def own_data_bytes() -> int:
     """What RLIMIT_DATA is compared with: private writable *virtual* memory (VmData)."""
-    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-    line = next(line for line in status.splitlines() if line.startswith("VmData:"))
-    return int(line.split()[1]) * 1024
+    return _data_bytes("self")
 
 
 def own_thread_count() -> int:
@@ -70,3 +69,18 @@ def own_children() -> tuple[int, ...]:
         return tuple(int(pid) for pid in path.read_text(encoding="ascii").split())
     except FileNotFoundError:
         return ()
+
+
+def refusal_room_bytes(pid: int) -> int | None:
+    """What RLIMIT_DATA still allows a process; None when it has no such limit, or is gone."""
+    try:
+        soft, _ = resource.prlimit(pid, resource.RLIMIT_DATA)
+        return None if soft == resource.RLIM_INFINITY else soft - _data_bytes(str(pid))
+    except (ProcessLookupError, FileNotFoundError, PermissionError):
+        return None
+
+
+def _data_bytes(process: str) -> int:
+    status = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace")
+    line = next((line for line in status.splitlines() if line.startswith("VmData:")), "VmData: 0")
+    return int(line.split()[1]) * 1024

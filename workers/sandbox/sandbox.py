@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import pickle
 import signal
-import socket
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Self
+from typing import Self
 
+from workers.node.machine import NodeMemory
 from workers.sandbox import selftest
+from workers.sandbox.cgroup import open_groups
 from workers.sandbox.classify import Evidence, classify
 from workers.sandbox.forkserver import ForkServer, ForkServerLost
-from workers.sandbox.messages import Exited, Hello, Raised, Request, Returned, receive, send
+from workers.sandbox.guard import NodeGuard
+from workers.sandbox.messages import Exited, Raised, Request, Returned, receive, send
 from workers.sandbox.output import output_tail
+from workers.sandbox.waiting import Child, Waiting
 from workers.sandbox.watchdog import Watchdog, Watched
 from workers.trial.job import Outcome, SandboxLimits
-
-HELLO_SECONDS = 30.0
-"""A child says hello after 10-25 ms; a node so loaded that it takes this long is lost."""
 
 EXIT_SECONDS = 60.0
 """From a closed connection to the forkserver's word: the kernel frees ~10 GB/s."""
@@ -60,12 +57,12 @@ class _Job:
 
 @dataclass(frozen=True)
 class _End:
-    """What is left of a child."""
+    """What is left of a child whose job is over."""
 
     answer: Returned | Raised | None
     exited: Exited
-    hello: Hello
-    child: Watched
+    child: Child
+    limits: SandboxLimits
     wall_seconds: float
 
 
@@ -74,11 +71,18 @@ class Sandbox:
 
     preload: modules the forkserver imports; targets in them start at once. scratch: a directory
     for output files (made when missing; files in it have no name and vanish by themselves).
-    node: stamped on outcomes. Making one blocks until the modules are loaded (seconds) and the
-    self-test passed. Raises: SandboxUnusable.
+    node: stamped on outcomes. memory: what the node has; by default, this machine's. Making one
+    blocks until the modules are loaded (seconds) and the self-test passed. Raises: SandboxUnusable.
     """
 
-    def __init__(self, preload: Sequence[str], scratch: Path, *, node: str = "") -> None:
+    def __init__(
+        self,
+        preload: Sequence[str],
+        scratch: Path,
+        *,
+        node: str = "",
+        memory: NodeMemory | None = None,
+    ) -> None:
         self._preload = tuple(preload)
         self._scratch = scratch
         self._node = node
@@ -88,21 +92,35 @@ class Sandbox:
         self._is_closed = False
         scratch.mkdir(parents=True, exist_ok=True)
         self._server = ForkServer(self._preload)
-        self._watchdog = Watchdog()
-        self.enforcement = "watchdog"
+        self._groups = open_groups()
+        self.memory = memory or NodeMemory()
+        self._guard = NodeGuard(self.memory)
+        self._watchdog = Watchdog(self._guard)
+        self._waiting = Waiting(self._fork)
+        self._has_backstop = False
         try:
-            self.enforcement = selftest.prove(
-                lambda target, argument, limits: self.run(target, argument, limits, "selftest")
-            )
+            self._prove()
         except BaseException:
             self.close()
             raise
+
+    def _prove(self) -> None:
+        self._has_backstop = selftest.prove(self._run_selftest)
+        if self._groups is not None and not selftest.is_killed_by_group(self._run_selftest):
+            groups, self._groups = self._groups, None
+            self._waiting.drop()
+            groups.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def enforcement(self) -> str:
+        """What holds a job to its memory here: `watchdog`, with what was proved beside it."""
+        return _level(is_grouped=self._groups is not None, has_backstop=self._has_backstop)
 
     @property
     def forkserver_pid(self) -> int:
@@ -113,6 +131,11 @@ class Sandbox:
     def idle_bytes(self) -> int:
         """Anonymous memory of the idle forkserver: paid once, its children share it."""
         return self._server.ready.anonymous_bytes
+
+    @property
+    def used_bytes(self) -> int:
+        """What running jobs use now, as last sampled, at most 50 ms ago."""
+        return self._watchdog.used_bytes
 
     @property
     def running_count(self) -> int:
@@ -127,14 +150,27 @@ class Sandbox:
         SandboxUnusable (the forkserver died and cannot be started again), and what pickling
         `argument` raises.
         """
-        with self._registered(key) as job, self._output() as output:
+        return self._run(Request(target, argument, limits), key)
+
+    def _run(self, request: Request, key: str, group_bytes: int | None = None) -> Outcome:
+        limits = request.limits
+        with self._registered(key) as job:
             if job.is_cancelled:
                 return self._early("CANCELLED", "cancelled before it started", limits)
             try:
-                end = self._execute(Request(target, argument, limits), job, output.fileno())
+                with contextlib.closing(self._waiting.take()) as child:
+                    return self._outcome(self._attend(child, request, job, group_bytes))
             except (ForkServerLost, OSError) as error:
                 return self._early("LOST", f"the sandbox was lost: {error}", limits)
-            return self._outcome(end, limits, output_tail(output.fileno()))
+
+    def _run_selftest(
+        self,
+        target: str,
+        argument: object,
+        limits: SandboxLimits,
+        group_bytes: int | None = None,
+    ) -> Outcome:
+        return self._run(Request(target, argument, limits), "selftest", group_bytes)
 
     def cancel(self, key_prefix: str) -> int:
         """End every job whose key starts so, started or not. Does not wait. Gives how many.
@@ -161,8 +197,11 @@ class Sandbox:
         with self._changed:
             self._is_closed = True
         self.drain("")
+        self._waiting.close()
         self._server.close()
         self._watchdog.close()
+        if self._groups is not None:
+            self._groups.close()
 
     @contextlib.contextmanager
     def _registered(self, key: str) -> Iterator[_Job]:
@@ -178,62 +217,22 @@ class Sandbox:
                 self._jobs = [other for other in self._jobs if other is not job]
                 self._changed.notify_all()
 
-    @contextlib.contextmanager
-    def _output(self) -> Iterator[IO[bytes]]:
-        with tempfile.TemporaryFile(dir=self._scratch, buffering=0) as file:
-            # Appending: cut back to nothing, the file has no hole before the next write.
-            fcntl.fcntl(file.fileno(), fcntl.F_SETFL, os.O_APPEND)
-            yield file
+    def _fork(self) -> Child:
+        return Child(self._live_server(), self._groups, self._scratch)
 
-    def _execute(self, request: Request, job: _Job, output: int) -> _End:
-        ours, theirs = socket.socketpair()
-        with ours:
-            with theirs:
-                exited = self._live_server().fork(theirs, output)
-            ours.settimeout(HELLO_SECONDS)
-            try:
-                hello: Hello = receive(ours)
-            except EOFError as error:
-                raise ForkServerLost("the child ended before it could start") from error
-            ours.settimeout(None)
-            child = Watched(hello.pid, hello.anonymous_bytes, request.limits, output)
-            try:
-                return self._attend(ours, request, job, child, hello, exited)
-            finally:
-                self._watchdog.forget(child)
-                child.close()
-
-    def _attend(
-        self,
-        connection: socket.socket,
-        request: Request,
-        job: _Job,
-        child: Watched,
-        hello: Hello,
-        exited: Future[Exited],
-    ) -> _End:
+    def _attend(self, child: Child, request: Request, job: _Job, group_bytes: int | None) -> _End:
         started = time.monotonic()
-        job.attach(child)
-        self._watchdog.watch(child)
+        child.begin(request.limits, group_bytes)
+        job.attach(child.watched)
+        self._watchdog.watch(child.watched)
         try:
-            send(connection, request)
-        except OSError:
-            pass  # it was ended before it read its request; the evidence will say so
-        except BaseException:
-            child.end("CANCELLED")  # the argument does not pickle
-            raise
-        try:
-            answer: Returned | Raised | None = receive(connection)
-        except (EOFError, OSError):
-            answer = None  # it died before, or in the middle of, its result
-        try:
-            end = exited.result(EXIT_SECONDS)
-        except ForkServerLost:
-            # Nobody else is left to do it. Linux gives numbers round robin: it is not reused yet.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(hello.pid, signal.SIGKILL)
-            raise
-        return _End(answer, end, hello, child, time.monotonic() - started)
+            # One that was ended before it read its request cannot be sent to: the evidence says so.
+            with contextlib.suppress(OSError):
+                send(child.connection, request)
+            answer = _answer(child)
+            return _End(answer, _exited(child), child, request.limits, time.monotonic() - started)
+        finally:
+            self._watchdog.forget(child.watched)
 
     def _live_server(self) -> ForkServer:
         with self._starting:
@@ -242,43 +241,85 @@ class Sandbox:
                 self._server = ForkServer(self._preload)
             return self._server
 
-    def _outcome(self, end: _End, limits: SandboxLimits, tail: str) -> Outcome:
+    def _outcome(self, end: _End) -> Outcome:
+        child, limits = end.child, end.limits
         peak = _peak_bytes(end)
         raised = end.answer if isinstance(end.answer, Raised) else None
-        kind, message = classify(
+        tail = output_tail(child.output.fileno())
+        finding = classify(
             Evidence(
-                verdict=end.child.verdict,
+                verdict=child.watched.verdict,
+                note=child.watched.note,
                 is_returned=isinstance(end.answer, Returned),
                 raised=raised,
                 exit_code=end.exited.code,
                 stderr_tail=tail,
                 peak_bytes=peak,
                 limits=limits,
+                room_bytes=child.watched.room_bytes,
+                was_killed_by_group=child.was_killed_by_group,
+                was_node_low=child.was_killed_for_node or self._guard.was_low,
+                has_backstop=self._has_backstop and limits.has_backstop,
             )
         )
         value = None
-        if kind == "OK" and isinstance(end.answer, Returned):
+        if finding.kind == "OK" and isinstance(end.answer, Returned):
             value = pickle.loads(end.answer.payload)  # noqa: S301 - our own child wrote it
         return Outcome(
-            kind=kind,
+            kind=finding.kind,
             value=value,
-            message=message,
+            message=finding.message,
+            evidence=finding.evidence,
             traceback=raised.traceback if raised is not None else "",
             stderr_tail=tail,
             exit_code=end.exited.code,
             peak_memory_bytes=peak,
+            limit_bytes=limits.memory_bytes,
             cpu_seconds=end.exited.cpu_seconds,
             wall_seconds=end.wall_seconds,
-            enforcement=self._enforced(limits),
+            enforcement=self._enforced(limits, is_grouped=child.is_grouped),
             node=self._node,
         )
 
     def _early(self, kind: str, message: str, limits: SandboxLimits) -> Outcome:
-        enforcement = self._enforced(limits)
-        return Outcome(kind=kind, message=message, enforcement=enforcement, node=self._node)
+        return Outcome(
+            kind=kind,
+            message=message,
+            limit_bytes=limits.memory_bytes,
+            enforcement=self._enforced(limits, is_grouped=self._groups is not None),
+            node=self._node,
+        )
 
-    def _enforced(self, limits: SandboxLimits) -> str:
-        return self.enforcement if limits.has_backstop else "watchdog"
+    def _enforced(self, limits: SandboxLimits, *, is_grouped: bool) -> str:
+        return _level(
+            is_grouped=is_grouped, has_backstop=self._has_backstop and limits.has_backstop
+        )
+
+
+def _level(*, is_grouped: bool, has_backstop: bool) -> str:
+    """As `Outcome.enforcement` says it, outermost first."""
+    parts = ("cgroup" if is_grouped else "", "watchdog", "rlimit" if has_backstop else "")
+    return "+".join(part for part in parts if part)
+
+
+def _answer(child: Child) -> Returned | Raised | None:
+    """What the job said; None when it died before, or in the middle of, its result."""
+    try:
+        answer: Returned | Raised = receive(child.connection)
+    except (EOFError, OSError):
+        return None
+    return answer
+
+
+def _exited(child: Child) -> Exited:
+    """How the child ended. Raises: ForkServerLost."""
+    try:
+        return child.exited.result(EXIT_SECONDS)
+    except ForkServerLost:
+        # Nobody else is left to do it. Linux gives numbers round robin: it is not reused yet.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.hello.pid, signal.SIGKILL)
+        raise
 
 
 def _peak_bytes(end: _End) -> int:
@@ -288,7 +329,7 @@ def _peak_bytes(end: _End) -> int:
     grow, so resident peak less most file pages is a lower bound of the anonymous peak, off by the
     file pages that came after it; the larger of the two is taken.
     """
-    seen = end.child.peaks
+    seen = end.child.watched.peaks
     file_bytes = max(seen.file_bytes, end.answer.file_bytes if end.answer is not None else 0)
     exact = end.exited.peak_resident_bytes - file_bytes
-    return max(0, max(seen.anonymous_bytes, exact) - end.hello.anonymous_bytes)
+    return max(0, max(seen.anonymous_bytes, exact) - end.child.hello.anonymous_bytes)

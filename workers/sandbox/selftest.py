@@ -8,8 +8,7 @@ from __future__ import annotations
 import importlib
 import mmap
 import sys
-from collections.abc import Callable
-from typing import Any
+from typing import Protocol
 
 from workers.sandbox.confine import BACKSTOP_BYTES, BACKSTOP_FACTOR
 from workers.sandbox.forkserver import SandboxUnusable
@@ -23,16 +22,39 @@ TOUCHED_BYTES = 32 << 20
 _LIMITS = SandboxLimits(memory_bytes=512 << 20, wall_seconds=OPENMP_SECONDS, cpus=2)
 
 
-def prove(run: Callable[[str, Any, SandboxLimits], Outcome]) -> str:
-    """Run the small jobs; give what enforces memory here: `watchdog+rlimit` or `watchdog`.
+_GROUP_BYTES = 128 << 20
+_ABOVE_GROUP_BYTES = 224 << 20
+"""Well above the group's limit, well below the watchdog's: only the group can end it."""
 
-    run: target, argument, limits. Raises: SandboxUnusable.
-    """
+
+class Run(Protocol):
+    """Runs a job. group_bytes: a limit of its control group that is not the usual one."""
+
+    def __call__(
+        self,
+        target: str,
+        argument: object,
+        limits: SandboxLimits,
+        group_bytes: int | None = None,
+        /,
+    ) -> Outcome:
+        """Block until it ended."""
+        ...
+
+
+def prove(run: Run) -> bool:
+    """Run the small jobs; give whether RLIMIT_DATA works here. Raises: SandboxUnusable."""
     _expect_measured(run(f"{__name__}:touch", TOUCHED_BYTES, _LIMITS))
     _expect_openmp(run(f"{__name__}:fit_in_parallel", None, _LIMITS))
     too_much = int(_LIMITS.memory_bytes * BACKSTOP_FACTOR) + BACKSTOP_BYTES + (64 << 20)
     outcome = run(f"{__name__}:is_refused", too_much, _LIMITS)
-    return "watchdog+rlimit" if outcome.kind == "OK" and outcome.value else "watchdog"
+    return outcome.kind == "OK" and bool(outcome.value)
+
+
+def is_killed_by_group(run: Run) -> bool:
+    """Whether a control group really ends a child, and tells that it did."""
+    outcome = run(f"{__name__}:touch", _ABOVE_GROUP_BYTES, _LIMITS, _GROUP_BYTES)
+    return (outcome.kind, outcome.evidence) == ("MEMORY_EXCEEDED", "cgroup")
 
 
 def _expect_measured(outcome: Outcome) -> None:

@@ -111,13 +111,16 @@ class RefitResult:
 @dataclass(frozen=True)
 class SandboxLimits:
     """memory_bytes: anonymous memory above the idle child. wall_seconds: time until it is ended.
-    cpus: threads. has_backstop: RLIMIT_DATA may be set (see `Family.tolerates_failed_malloc`).
+    cpus: threads. has_backstop: RLIMIT_DATA may be set (see `Family.tolerates_failed_malloc`);
+    False for an attempt that repeats one whose evidence was `suspect`. gpu: the devices the job
+    sees, as CUDA_VISIBLE_DEVICES writes them; none when empty.
     """
 
     memory_bytes: int
     wall_seconds: float
     cpus: int = 1
     has_backstop: bool = True
+    gpu: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,8 +128,19 @@ class Outcome:
     """How a sandboxed job ended.
 
     kind: `OK`, or the class of failure as in `headgate.v1.TrialFailure.Kind` (MEMORY_EXCEEDED,
-    TIMED_OUT, CRASHED, BAD_CONFIG, CANCELLED). value: what the job returned when OK.
-    peak_memory_bytes: anonymous memory above the idle child. exit_code: negative for a signal.
+    TIMED_OUT, CRASHED, BAD_CONFIG, CANCELLED, LOST). value: what the job returned when OK.
+    peak_memory_bytes: anonymous memory above the idle child. limit_bytes: what it was allowed.
+    exit_code: negative for a signal. enforcement: `watchdog`, `watchdog+rlimit`,
+    `cgroup+watchdog`, `cgroup+watchdog+rlimit`: what held this very job.
+
+    evidence: what the kind was concluded from.
+    `watchdog`: seen above its limit, and ended. `cgroup`: the kernel ended it at its group's limit.
+    `refused`: a library or the interpreter said that memory was refused. `suspect`: it died or hung
+    as libraries do that are refused memory, near its limit or with RLIMIT_DATA set; run again
+    without that, it shows. `node`: the node was out of memory; with LOST it was not to blame.
+    `timeout`: out of wall or processor time. `exit`: died by itself, or was killed from outside.
+    `raised`: an exception that says nothing of memory. Empty when it ended well or by order, or
+    when its worker was lost.
     """
 
     kind: str
@@ -140,3 +154,5 @@ class Outcome:
     wall_seconds: float = 0.0
     enforcement: str = ""
     node: str = ""
+    evidence: str = ""
+    limit_bytes: int = 0

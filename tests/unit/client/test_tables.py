@@ -46,7 +46,7 @@ def test_parquet_dates_become_text(tmp_path: Path) -> None:
         ("t.csv", b"a,b\n1\n", "line 2: 1 cells, the header has 2"),
         ("t.csv", b"a,a\n1,2\n", "'a' occurs twice"),
         ("t.csv", b"a\n\xff\n", "cannot be read"),
-        ("t.csv.gz", b"no gzip", "cannot be read"),
+        ("t.csv.gz", b"\x1f\x8b no gzip", "cannot be read"),
         ("t.jsonl", b"[1]\n", "one JSON object a line"),
         ("t.jsonl", b"{\n", "line 1"),
         ("t.parquet", b"PAR1", "cannot be read"),

@@ -69,6 +69,10 @@ class Rig:
     def states(self) -> list[str]:
         return [Trial.State.Name(event.state) for event in self.spool.peek(100)]
 
+    def judge(self, *trials: Trial) -> None:
+        """The controller has taken all events, and says how these trials are now."""
+        self.results.judged(self.spool.peek(100), trials)
+
 
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[Rig]:
@@ -156,6 +160,7 @@ def test_what_has_no_score_is_a_violation_for_the_sampler(
     (event,) = rig.spool.peek(1)
     assert event.ByteSize() < 40_000
     assert not event.HasField("score")
+    rig.judge(Trial(number=0, state=event.state))
     (ended,) = rig.board.drain_ended()
     assert ended.known.violation is not None
     assert ended.known.violation > 0

@@ -64,7 +64,12 @@ def test_controller_never_imports_ray() -> None:
 
 
 def test_controller_imports_only_light_declarations_of_workers() -> None:
-    allowed = ("workers.families.base", "workers.families.registry", "workers.data.layout")
+    allowed = (
+        "workers.families.base",
+        "workers.families.registry",
+        "workers.data.layout",
+        "workers.node",
+    )
     found = [
         f"{path.relative_to(ROOT)} imports {name}"
         for path in modules_below("controller")
@@ -73,6 +78,17 @@ def test_controller_imports_only_light_declarations_of_workers() -> None:
         and name not in ("workers", "workers.families", "workers.data")
         and not any(is_below(name, light) for light in allowed)
     ]
+    assert found == []
+
+
+def test_what_a_node_has_is_found_out_with_the_standard_library_alone() -> None:
+    found = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in modules_below("workers/node")
+        for name in imports_of(path)
+        if name.split(".")[0] not in sys.stdlib_module_names and not is_below(name, "workers.node")
+    ]
+    assert len(modules_below("workers/node")) > 3
     assert found == []
 
 

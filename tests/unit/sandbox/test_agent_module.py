@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from workers.sandbox.agent import NodeAgent, agent_name
+from workers.sandbox.waiting import Child
 from workers.trial.job import FitJob, SandboxLimits
 
 HEAVY = ("ray", "numpy", "sklearn", "xgboost", "pyarrow")
@@ -39,14 +40,14 @@ def test_cancel_takes_one_trial_or_a_whole_search(
     agent = NodeAgent("n", str(tmp_path), ())
     search = "namespaces/default/searches/s"
     limits = SandboxLimits(memory_bytes=64 << 20, wall_seconds=60)
-    real = agent._sandbox._output
+    real = agent._sandbox._waiting.take
     counts = []
 
-    def cancel_first() -> object:
+    def cancel_first() -> Child:
         counts.append(agent.cancel(search, number))
         return real()
 
-    monkeypatch.setattr(agent._sandbox, "_output", cancel_first)
+    monkeypatch.setattr(agent._sandbox._waiting, "take", cancel_first)
     try:
         for trial, name in ((1, search), (10, search), (1, search + "2")):
             agent.fit(FitJob(name, trial, 1, "knn", {}, 0, "r2", 1, str(tmp_path)), limits)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
 from workers.sandbox.forkserver import SandboxUnusable, child_environment
 from workers.sandbox.sandbox import Sandbox, SandboxClosed
-from workers.sandbox.watchdog import Watched
+from workers.sandbox.waiting import Child
 from workers.trial.job import Outcome, SandboxLimits
 
 HERE = Path(__file__).parent
@@ -56,12 +57,14 @@ def test_cancel_before_the_child_exists(
     bare: Sandbox, limits: SandboxLimits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The job is cancelled after it was forked and before it got its request."""
+    real = bare._waiting.take
 
-    def cancel_first(*arguments: object) -> object:
+    def cancel_first() -> Child:
+        child = real()
         assert bare.cancel("early") == 1
-        return Watched(*arguments)  # type: ignore[arg-type]
+        return child
 
-    monkeypatch.setattr("workers.sandbox.sandbox.Watched", cancel_first)
+    monkeypatch.setattr(bare._waiting, "take", cancel_first)
     outcome = bare.run("sandbox_targets:sleep", 60, limits, "early")
     assert outcome.kind == "CANCELLED"
 
@@ -69,13 +72,15 @@ def test_cancel_before_the_child_exists(
 def test_cancel_before_the_fork(
     bare: Sandbox, limits: SandboxLimits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = bare._output
+    real = bare._registered
 
-    def cancel_first() -> object:
-        bare.cancel("early")
-        return real()
+    @contextlib.contextmanager
+    def cancel_first(key: str) -> Iterator[Any]:
+        with real(key) as job:
+            bare.cancel("early")
+            yield job
 
-    monkeypatch.setattr(bare, "_output", cancel_first)
+    monkeypatch.setattr(bare, "_registered", cancel_first)
     outcome = bare.run("sandbox_targets:sleep", 60, limits, "early")
     assert (outcome.kind, outcome.wall_seconds) == ("CANCELLED", 0.0)
 
@@ -203,7 +208,7 @@ def test_close_cancels_and_ends_everything(
         assert run.result().kind == "CANCELLED"
     watch.wait_gone()
     sandbox.close()
-    assert threading.active_count() == threads_before - 2
+    assert threading.active_count() == threads_before - 3
     with pytest.raises(SandboxClosed):
         sandbox.run("sandbox_targets:echo", 1, limits, "k")
 

@@ -20,7 +20,9 @@ def test_a_value_comes_back_with_what_it_took(sandbox: Sandbox, limits: SandboxL
     assert (outcome.kind, outcome.value, outcome.exit_code) == ("OK", {"a": [1.5, None]}, 0)
     assert outcome.message == outcome.traceback == outcome.stderr_tail == ""
     assert outcome.node == "here"
-    assert outcome.enforcement == "watchdog+rlimit"
+    assert outcome.enforcement == sandbox.enforcement
+    assert outcome.enforcement.endswith("watchdog+rlimit")
+    assert (outcome.evidence, outcome.limit_bytes) == ("", limits.memory_bytes)
     assert 0 < outcome.wall_seconds < 60
 
 
@@ -119,7 +121,8 @@ def test_much_output_gives_its_disk_back_and_keeps_its_end(
         file.flush()
         os.fsync(file.fileno())
         before = os.fstat(file.fileno()).st_blocks
-        watched = Watched(os.getpid(), 1 << 40, limits, file.fileno())
+        watched = Watched(os.getpid(), 1 << 40, file.fileno())
+        watched.begin(limits)
         watched.check(0.0)
         watched.close()
         assert os.fstat(file.fileno()).st_blocks < before / 4
@@ -153,7 +156,7 @@ def test_a_child_is_confined(
     assert backstop > limits.memory_bytes * 1.1 + (160 << 20)
     free = dataclasses.replace(limits, has_backstop=False, cpus=1)
     outcome = sandbox.run("sandbox_targets:conditions", None, free, "k")
-    assert outcome.enforcement == "watchdog"
+    assert outcome.enforcement == sandbox.enforcement.removesuffix("+rlimit")
     assert outcome.value["data"] == -1
     assert outcome.value["omp"] == "1"
 

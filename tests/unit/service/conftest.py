@@ -33,6 +33,7 @@ from controller.service.catalog import FamilyCatalog
 from controller.service.cluster_view import ClusterView
 from controller.service.heartbeats import Heartbeats
 from controller.service.paging import Pager
+from controller.service.permits import Permits
 from controller.service.reconcile_searches import SearchReconciler
 from controller.service.requests import RequestMemory
 from controller.service.searches import SearchService
@@ -118,8 +119,9 @@ def worker(
     settings: ServiceSettings,
 ) -> WorkerService:
     return WorkerService(
-        store, artifacts, catalog, cluster_view, heartbeats, clock, NoMetrics(), settings
-    )
+        store, artifacts, catalog, cluster_view, heartbeats, clock, NoMetrics(), settings,
+        Permits(store, cluster_view, clock),
+    )  # fmt: skip
 
 
 @pytest.fixture

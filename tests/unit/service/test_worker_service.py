@@ -218,8 +218,8 @@ def test_the_trial_budget_is_never_exceeded(
     assert (directive.mode, directive.remaining_trials) == (DirectiveMode.RUN, 0)
     more, directive = worker.admit(secret, opened.session, candidates(2, "more"))
     assert (more, directive.mode) == ([], DirectiveMode.RUN)
-    assert worker.report(secret, opened.session, [ended(0), ended(1)]).mode is DirectiveMode.RUN
-    directive = worker.report(secret, opened.session, [ended(2, 0.7)])
+    assert worker.report(secret, opened.session, [ended(0), ended(1)])[1].mode is DirectiveMode.RUN
+    _, directive = worker.report(secret, opened.session, [ended(2, 0.7)])
     assert directive.mode is DirectiveMode.FINISH
     view = searches.get(name)
     assert view.search.state is SearchState.FINISHING
@@ -239,7 +239,7 @@ def test_a_larger_trial_budget_goes_on(
     secret, opened = drive(name)
     worker.admit(secret, opened.session, candidates(1))
     searches.update(name, replace(spec, budget=Budget(max_trials=2)), ("spec.budget",))
-    directive = worker.report(secret, opened.session, [ended(0)])
+    _, directive = worker.report(secret, opened.session, [ended(0)])
     assert (directive.mode, directive.remaining_trials) == (DirectiveMode.RUN, 1)
 
 
@@ -344,7 +344,7 @@ def test_paused(
     trials, directive = worker.admit(secret, opened.session, candidates(2, "x"))
     assert (trials, directive.mode) == ([], DirectiveMode.PAUSE)
     # what runs may end, and even be the best
-    assert worker.report(secret, opened.session, [ended(0)]).mode is DirectiveMode.PAUSE
+    assert worker.report(secret, opened.session, [ended(0)])[1].mode is DirectiveMode.PAUSE
     searches.resume(name)
     assert worker.heartbeat(secret, opened.session).mode is DirectiveMode.RUN
     assert searches.get(name).search.best_score == 0.5
