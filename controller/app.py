@@ -34,11 +34,13 @@ from controller.domain.errors import HeadgateError, Unavailable
 from controller.ports.clock import SystemClock
 from controller.ports.store import Store
 from controller.reader.runner import ReaderProcess
+from controller.service.calibrator import Calibrator
 from controller.service.catalog import FamilyCatalog
 from controller.service.cluster_view import ClusterView
 from controller.service.datasets import DatasetService
 from controller.service.deployments import DeploymentService
 from controller.service.driver_logs import DriverLogs
+from controller.service.gate import Gate
 from controller.service.heartbeats import Heartbeats
 from controller.service.models import ModelService
 from controller.service.paging import Pager, Seal
@@ -139,7 +141,7 @@ class Controller:
             public_host=self._access.serve_public_host,
         )
         self._service_settings = ServiceSettings(
-            safety_factor=settings.safety_factor,
+            coverage=settings.coverage,
             max_running_searches=settings.max_running_searches,
             python=self._access.python,
             work_dir=settings.work_dir or str(data_dir.work),
@@ -176,6 +178,8 @@ class Controller:
         pager = Pager(secret)
         requests = RequestMemory(clock, self._metrics)
         catalog = FamilyCatalog(FAMILIES)
+        calibrator = Calibrator(store, FAMILIES, settings.coverage, self._metrics.calibrated)
+        gate = Gate(catalog, self._cluster_view, calibrator, settings.quotas)
         shutil.rmtree(self._data_dir.scratch, ignore_errors=True)
         self._data_dir.scratch.mkdir(parents=True)
         reader = ReaderProcess(settings.reader_memory_bytes, settings.reader_timeout_seconds)
@@ -193,7 +197,7 @@ class Controller:
             searches=SearchService(
                 store,
                 catalog,
-                self._cluster_view,
+                gate,
                 pager,
                 requests,
                 clock,
@@ -208,12 +212,12 @@ class Controller:
                 store,
                 self._artifacts,
                 catalog,
-                self._cluster_view,
+                gate,
                 self._heartbeats,
                 clock,
                 self._metrics,
-                self._service_settings,
                 self._permits,
+                calibrator,
             ),
         )
 

@@ -32,11 +32,13 @@ from controller.ports.clock import Clock, SystemClock
 from controller.ports.cluster import Node
 from controller.reader.runner import ReaderProcess
 from controller.service import tokens
+from controller.service.calibrator import Calibrator
 from controller.service.catalog import FamilyCatalog
 from controller.service.cluster_view import ClusterView
 from controller.service.datasets import DatasetService
 from controller.service.deployments import DeploymentService
 from controller.service.driver_logs import DriverLogs
+from controller.service.gate import Gate
 from controller.service.heartbeats import Heartbeats
 from controller.service.models import ModelService
 from controller.service.paging import Pager, Seal
@@ -96,6 +98,8 @@ class InProcessController:
         pager, requests = Pager(_SECRET), RequestMemory(clock, self.metrics)
         catalog, view = FamilyCatalog(FAMILIES), self.cluster_view
         settings = ServiceSettings()
+        calibrator = Calibrator(store, FAMILIES, settings.coverage, self.metrics.calibrated)
+        gate = Gate(catalog, view, calibrator)
         reader = ReaderProcess(_READER_MEMORY_BYTES, _READER_SECONDS)
         max_bytes = self.settings.max_upload_bytes
         return Services(
@@ -103,7 +107,7 @@ class InProcessController:
                 store, artifacts, reader, pager, requests, clock, self.scratch, max_bytes
             ),
             searches=SearchService(
-                store, catalog, view, pager, requests, clock, self.metrics, settings
+                store, catalog, gate, pager, requests, clock, self.metrics, settings
             ),
             watch=WatchService(store, clock, Seal(_SECRET)),
             logs=DriverLogs(store, FakeCluster(), settings),
@@ -113,12 +117,12 @@ class InProcessController:
                 store,
                 artifacts,
                 catalog,
-                view,
+                gate,
                 self.heartbeats,
                 clock,
                 self.metrics,
-                settings,
                 Permits(store, view, clock, waited=self.metrics.trial_waited),
+                calibrator,
             ),
         )
 

@@ -20,6 +20,7 @@ import click
 
 from controller.adapters.local_ray import LocalRay, RaySize
 from controller.data_dir import DataDir
+from controller.domain.calibration import LEAST_COVERAGE, MOST_COVERAGE
 from controller.domain.errors import HeadgateError
 from controller.lifetime import run
 from controller.settings import GIB, MIB, ControllerSettings
@@ -112,11 +113,11 @@ def _options(command: _F) -> _F:
             help="gRPC inference port on an existing cluster.",
         ),
         click.option(
-            "--safety-factor",
-            type=click.FloatRange(min=1.0),
+            "--coverage",
+            type=click.FloatRange(LEAST_COVERAGE, MOST_COVERAGE),
             show_default=True,
-            default=defaults.safety_factor,
-            help="Times predicted memory is the bound.",
+            default=defaults.coverage,
+            help="Share of trials promised to stay below their memory bound.",
         ),
         click.option(
             "--max-running-searches",
@@ -231,7 +232,7 @@ def _settings(given: dict[str, Any]) -> ControllerSettings:
         serve_grpc_port=given["serve_grpc_port"],
         reader_memory_bytes=int(given["reader_memory"]),
         max_upload_bytes=int(given["max_upload"]),
-        safety_factor=given["safety_factor"],
+        coverage=given["coverage"],
         max_running_searches=given["max_running_searches"],
         retention_seconds=given["retention"],
         ready_file=given["ready_file"],

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from controller.domain.ledger import Quota
+from controller.domain.calibration import DEFAULT_COVERAGE
+from controller.domain.records import Quota
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -56,8 +57,9 @@ class ControllerSettings:
     """Seconds that reading a new dataset may take."""
     max_upload_bytes: int = 10 * GIB
     """Largest uploaded table in bytes."""
-    safety_factor: float = 1.5
-    """Predicted memory is multiplied by this before it is compared with limits. From 1.0."""
+    coverage: float = DEFAULT_COVERAGE
+    """The share of trials that are promised to stay below the memory bound that is compared with
+    limits and reserved. From 0.5 to 0.999, default 0.98: higher kills fewer, reserves more."""
     max_running_searches: int = 2
     """Searches that run at once; others wait PENDING. At least 1."""
     retention_seconds: float | None = None

@@ -13,6 +13,10 @@
 | headgate_trial_duration_seconds | histogram | family | wall time in the sandbox |
 | headgate_trial_overhead_seconds | histogram | family | from start to end, less that wall time |
 | headgate_trial_peak_memory_bytes | histogram | family | measured peak |
+| headgate_trial_bounds_total | counter | family, result | bounds that were `held`, `exceeded` |
+| headgate_trial_bound_ratio | histogram | family | measured peak / bound, if it SUCCEEDED |
+| headgate_calibration_factor | gauge | family | times a large prediction is its bound |
+| headgate_calibration_fits | gauge | family | measured fits behind that factor |
 | headgate_trial_memory_ratio | histogram | family | measured peak / predicted, if it SUCCEEDED |
 | headgate_searches_ended_total | counter | state | searches that ended |
 | headgate_search_duration_seconds | histogram | state | from creation to end |
@@ -29,15 +33,18 @@ and `absent()` work.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from controller.domain.calibration import Factor
 from controller.domain.records import Decision, Reason, Trial, Verdict
 from controller.domain.states import SearchState, TrialState, is_search_final, is_trial_final
 from controller.ports.clock import Clock, SystemClock
 
+HELD, EXCEEDED = "held", "exceeded"
 NO_REASON = "none"
 """The reason of a verdict that is no rejection."""
 
@@ -98,6 +105,12 @@ class PrometheusMetrics:
     def trial_retried(self, trial: Trial) -> None:
         """A trial that ran out of memory gets another attempt."""
         self._trials.retries.labels(trial.family).inc()
+        self._trials.bounds.labels(trial.family, EXCEEDED).inc()
+
+    def calibrated(self, family: str, factor: Factor) -> None:
+        """A family's memory bounds are made with this factor from now on."""
+        self._trials.factor.labels(family).set(math.exp(factor.score))
+        self._trials.fits.labels(family).set(factor.fits)
 
     def trial_waited(self, seconds: float) -> None:
         """A trial that was deferred may start."""
@@ -178,6 +191,31 @@ class _TrialMetrics:
             ("family", "verdict", "reason"),
             registry=registry,
         )
+        self.bounds = Counter(
+            "headgate_trial_bounds_total",
+            "Memory bounds that measured fits stayed below, or went above.",
+            ("family", "result"),
+            registry=registry,
+        )
+        self._bound_ratio = Histogram(
+            "headgate_trial_bound_ratio",
+            "Measured peak memory over the memory bound of trials that succeeded.",
+            ("family",),
+            buckets=_RATIOS,
+            registry=registry,
+        )
+        self.factor = Gauge(
+            "headgate_calibration_factor",
+            "Times a large memory prediction is its bound.",
+            ("family",),
+            registry=registry,
+        )
+        self.fits = Gauge(
+            "headgate_calibration_fits",
+            "Measured fits behind the calibration factor.",
+            ("family",),
+            registry=registry,
+        )
         self.waits = Histogram(
             "headgate_admission_wait_seconds",
             "How long trials that fit waited for room in the cluster.",
@@ -235,7 +273,11 @@ class _TrialMetrics:
         for state in _TRIAL_ENDS:
             self._ended.labels(family, state.value)
         self.retries.labels(family)
-        for histogram in (self._duration, self._overhead, self._peak, self._ratio):
+        for result in (HELD, EXCEEDED):
+            self.bounds.labels(family, result)
+        for histogram in (
+            self._duration, self._overhead, self._peak, self._ratio, self._bound_ratio
+        ):  # fmt: skip
             histogram.labels(family)
 
     def decided(self, family: str, verdict: Verdict) -> None:
@@ -255,6 +297,13 @@ class _TrialMetrics:
             overhead = trial.ended_at - trial.started_at - usage.wall_seconds
             self._overhead.labels(family).observe(max(0.0, overhead))
         predicted = trial.verdict.prediction.peak_memory_bytes
+        bound = trial.verdict.bound_bytes
+        if trial.state is TrialState.SUCCEEDED and bound > 0:
+            is_held = usage.peak_memory_bytes <= bound
+            self.bounds.labels(family, HELD if is_held else EXCEEDED).inc()
+            self._bound_ratio.labels(family).observe(usage.peak_memory_bytes / bound)
+        elif trial.state is TrialState.INFEASIBLE:
+            self.bounds.labels(family, EXCEEDED).inc()
         if trial.state is TrialState.SUCCEEDED and predicted > 0:
             self._ratio.labels(family).observe(usage.peak_memory_bytes / predicted)
 

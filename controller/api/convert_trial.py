@@ -128,6 +128,7 @@ def usage_to_proto(usage: Usage) -> pb.Usage:
         node=usage.node,
         enforcement=usage.enforcement,
         limit_bytes=usage.limit_bytes,
+        libraries=usage.libraries,
     )
 
 
@@ -142,6 +143,7 @@ def usage_from_proto(usage: pb.Usage) -> Usage:
         node=usage.node,
         enforcement=usage.enforcement,
         limit_bytes=usage.limit_bytes,
+        libraries=usage.libraries,
     )
 
 

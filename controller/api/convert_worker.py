@@ -59,6 +59,7 @@ def directive_to_proto(directive: Directive) -> pb.Directive:
         remaining_time=to_duration_or_none(directive.remaining_seconds),
         remaining_trials=directive.remaining_trials,
         startable=[trial_to_proto(each) for each in directive.startable],
+        most_running=directive.most_running,
     )
 
 

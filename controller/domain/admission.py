@@ -1,31 +1,28 @@
 """The gate: may a candidate start, and with which reservation. Pure.
 
-The bound that is compared with memory limits is
-
-    bound_bytes = safety_factor * predicted peak + FLOOR_BYTES
-
-The factor covers the formulas' own error: 1.5 held 98 % of measured fits (95 % of those above
-100 MB). The floor covers what no formula has: allocator slack and the interpreter's own growth,
-seen below 32 MiB. Worked: 200 MiB predicted -> 1.5 * 200 + 32 = 332 MiB.
+The bound that is compared with memory limits is `controller.domain.calibration`'s.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from controller.domain.calibration import Bound, Bounds
 from controller.domain.records import (
     Decision,
     Limits,
     Prediction,
+    Quota,
     Reason,
     Reservation,
     Verdict,
 )
 
-FLOOR_BYTES = 32 << 20
-"""Added to every bound."""
+GPU_SAFETY = 1.25
+"""Times the predicted GPU memory is what must fit: its formulas were never measured."""
 SIZE_STEP_BYTES = 64 << 20
 """Reservation sizes are multiples of this, unless a limit cuts them."""
 TIME_LOWER_SHARE = 0.3
@@ -43,12 +40,15 @@ class Ask:
 
 @dataclass(frozen=True)
 class NodeCapacity:
-    """What one node has for trials. name: Ray's id of it, for people."""
+    """What one node has for trials. name: Ray's id of it, for people. gpu_memory_bytes: of one of
+    its GPUs, 0 when that is not known.
+    """
 
     memory_bytes: int
     cpus: float
     gpus: float = 0.0
     name: str = ""
+    gpu_memory_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,20 @@ class Capacity:
     """What the cluster's nodes have for trials, everything else taken off."""
 
     nodes: tuple[NodeCapacity, ...]
+
+    def less(self, memory_bytes: int) -> Capacity:
+        """With so much less on every node."""
+        return Capacity(
+            tuple(
+                replace(node, memory_bytes=max(0, node.memory_bytes - memory_bytes))
+                for node in self.nodes
+            )
+        )
+
+    def gpu_memory_bytes(self, ask: Ask) -> int:
+        """Of the largest GPU of a node that has the CPUs and GPUs; 0 when that is not known."""
+        nodes = [n for n in self.nodes if n.cpus >= ask.cpus and n.gpus >= ask.gpus]
+        return max((n.gpu_memory_bytes for n in nodes), default=0)
 
     def largest_memory_bytes(self, ask: Ask) -> int | None:
         """The most memory of a node that has the CPUs and GPUs; None when no node has them."""
@@ -77,7 +91,8 @@ class Capacity:
 @dataclass(frozen=True)
 class Terms:
     """Everything a decision depends on beside the candidate. capacity: None when not known;
-    remaining_seconds: None without a time budget; sizes_bytes: the search's reservation sizes.
+    remaining_seconds: None without a time budget; sizes_bytes: the search's reservation sizes;
+    quota: of the search's namespace.
     """
 
     ask: Ask
@@ -85,7 +100,8 @@ class Terms:
     capacity: Capacity | None = None
     remaining_seconds: float | None = None
     sizes_bytes: tuple[int, ...] = ()
-    safety_factor: float = 1.5
+    bounds: Bounds = field(default_factory=Bounds)
+    quota: Quota = field(default_factory=Quota)
 
 
 @dataclass(frozen=True)
@@ -97,19 +113,16 @@ class _Shortfall:
     text: str
 
 
-def bound_bytes(prediction: Prediction, safety_factor: float) -> int:
-    """The memory that is compared with limits."""
-    return int(safety_factor * prediction.peak_memory_bytes) + FLOOR_BYTES
-
-
 def memory_cap_bytes(terms: Terms) -> int | None:
     """The most memory that a trial may get; None when nothing limits it that is known."""
     node = terms.capacity.largest_memory_bytes(terms.ask) if terms.capacity else None
-    known = [b for b in (terms.limits.memory_per_trial_bytes, node) if b is not None]
+    limits = (terms.limits.memory_per_trial_bytes, node, terms.quota.memory_bytes)
+    known = [b for b in limits if b is not None]
     return min(known, default=None)
 
 
 def decide(
+    family: str,
     prediction: Prediction,
     terms: Terms,
     lighter: Iterable[tuple[Mapping[str, Any], Prediction]] = (),
@@ -119,14 +132,25 @@ def decide(
     lighter: changes of the configuration with their predictions, nearest first; they are looked at
     only after a rejection, and the first that fits is `fits_with`.
     """
-    bound = bound_bytes(prediction, terms.safety_factor)
-    shortfall = _shortfall(prediction, terms)
+    upper = terms.bounds.upper(family, prediction)
+    bound = upper.bytes
+    shortfall = _shortfall(prediction, upper, terms)
     if shortfall is None:
-        reservation = Reservation(terms.ask.cpus, terms.ask.gpus, _reserved_bytes(bound, terms))
+        gpus = _reserved_gpus(prediction, terms)
+        reservation = Reservation(terms.ask.cpus, gpus, _reserved_bytes(bound, terms))
         got = format_bytes(reservation.memory_bytes)
         message = f"needs {format_bytes(bound)} with safety, gets {got}"
-        return Verdict(Decision.ADMITTED, prediction, bound, message, reservation=reservation)
-    change = next((dict(c) for c, p in lighter if _shortfall(p, terms) is None), None)
+        return Verdict(
+            Decision.ADMITTED,
+            prediction,
+            bound,
+            message,
+            reservation=reservation,
+            calibration=upper.calibration,
+        )
+    fitting = (c for c, p in lighter if not _shortfall(p, terms.bounds.upper(family, p), terms))
+    found = next(fitting, None)
+    change = None if found is None else dict(found)
     return Verdict(
         Decision.REJECTED,
         prediction,
@@ -137,6 +161,7 @@ def decide(
         demand=shortfall.demand,
         limit_unit=shortfall.unit,
         fits_with=change,
+        calibration=upper.calibration,
     )
 
 
@@ -146,11 +171,13 @@ def _remedy(change: Mapping[str, Any] | None) -> str:
     return "would fit with " + ", ".join(f"{name}={value}" for name, value in change.items())
 
 
-def _shortfall(prediction: Prediction, terms: Terms) -> _Shortfall | None:
+def _shortfall(prediction: Prediction, upper: Bound, terms: Terms) -> _Shortfall | None:
     """The first limit that the candidate does not hold to."""
     return (
         _resource_shortfall(terms)
-        or _memory_shortfall(prediction, terms)
+        or _quota_shortfall(terms)
+        or _memory_shortfall(prediction, upper, terms)
+        or _gpu_shortfall(prediction, terms)
         or _time_shortfall(prediction, terms)
         or _model_shortfall(prediction, terms.limits)
     )
@@ -169,16 +196,59 @@ def _resource_shortfall(terms: Terms) -> _Shortfall | None:
     return _Shortfall(Reason.NO_SUCH_RESOURCE, ask.cpus, most_cpus, "cpus", text)
 
 
-def _memory_shortfall(prediction: Prediction, terms: Terms) -> _Shortfall | None:
-    bound, cap = bound_bytes(prediction, terms.safety_factor), memory_cap_bytes(terms)
+def _quota_shortfall(terms: Terms) -> _Shortfall | None:
+    """Cores and GPUs that the namespace may never hold at once."""
+    for wanted, most, unit in (
+        (float(terms.ask.cpus), terms.quota.cpus, "cpus"),
+        (terms.ask.gpus, terms.quota.gpus, "gpus"),
+    ):
+        if most is not None and wanted > most:
+            text = f"asks for {wanted:g} {unit} and the namespace may hold {most:g}"
+            return _Shortfall(Reason.EXCEEDS_QUOTA, wanted, most, unit, text)
+    return None
+
+
+def _gpu_shortfall(prediction: Prediction, terms: Terms) -> _Shortfall | None:
+    has, needed = _gpu_bytes(terms), GPU_SAFETY * prediction.gpu_memory_bytes
+    if not has or needed <= has:
+        return None
+    text = (
+        f"needs {format_bytes(needed)} of GPU memory with safety, more than the "
+        f"{format_bytes(has)} of {terms.ask.gpus:g} GPUs"
+    )
+    return _Shortfall(Reason.EXCEEDS_GPU_MEMORY, needed, has, "bytes", text)
+
+
+def _gpu_bytes(terms: Terms) -> float:
+    """GPU memory that one trial may use; 0 when not known."""
+    device = terms.capacity.gpu_memory_bytes(terms.ask) if terms.capacity else 0
+    return terms.ask.gpus * device
+
+
+def _reserved_gpus(prediction: Prediction, terms: Terms) -> float:
+    """Of what the search allows one trial, the share of a GPU that its memory needs, in hundredths;
+    all of it where the memory is not known or several GPUs are asked for.
+    """
+    has = _gpu_bytes(terms)
+    if not has or not prediction.gpu_memory_bytes or terms.ask.gpus > 1:
+        return terms.ask.gpus
+    share = GPU_SAFETY * prediction.gpu_memory_bytes / has * terms.ask.gpus
+    return min(terms.ask.gpus, math.ceil(100 * share) / 100)
+
+
+def _memory_shortfall(prediction: Prediction, upper: Bound, terms: Terms) -> _Shortfall | None:
+    bound, cap = upper.bytes, memory_cap_bytes(terms)
     if cap is None or bound <= cap:
         return None
-    is_own_limit = cap == terms.limits.memory_per_trial_bytes
-    reason = Reason.EXCEEDS_TRIAL_LIMIT if is_own_limit else Reason.EXCEEDS_NODE_MEMORY
-    whose = "one trial may use" if is_own_limit else "the largest node has for trials"
+    reason, whose = Reason.EXCEEDS_NODE_MEMORY, "the largest node has for trials"
+    if cap == terms.limits.memory_per_trial_bytes:
+        reason, whose = Reason.EXCEEDS_TRIAL_LIMIT, "one trial may use"
+    elif cap == terms.quota.memory_bytes:
+        reason, whose = Reason.EXCEEDS_QUOTA, "the namespace may hold at once"
     peak = format_bytes(prediction.peak_memory_bytes)
     text = (
-        f"needs {format_bytes(bound)} ({peak} predicted, x{terms.safety_factor:g} for safety), "
+        f"needs {format_bytes(bound)} ({peak} predicted, "
+        f"x{upper.calibration.factor:.3g} for safety), "
         f"more than the {format_bytes(cap)} that {whose}"
     )
     return _Shortfall(reason, bound, cap, "bytes", text)

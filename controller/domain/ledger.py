@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from controller.domain.admission import NodeCapacity, format_bytes
+from controller.domain.records import Quota
 
 PATIENCE_SECONDS = 30.0
 """A trial that waited longer goes before all others."""
@@ -35,9 +36,14 @@ _OVERDUE_SHARE = 0.25
 
 
 class Standing(StrEnum):
-    """Where a claim stands."""
+    """Where a claim stands.
+
+    RUNNING: it holds its place. ASKING: Ray gives it a place by itself as soon as there is room, so
+    room is kept for it. GRANTED: it may start. WAITING: it wants to be granted.
+    """
 
     RUNNING = "RUNNING"
+    ASKING = "ASKING"
     GRANTED = "GRANTED"
     WAITING = "WAITING"
 
@@ -49,15 +55,6 @@ class Need:
     memory_bytes: int
     cpus: float = 1.0
     gpus: float = 0.0
-
-
-@dataclass(frozen=True)
-class Quota:
-    """The most that a namespace may hold at once; None means no limit."""
-
-    memory_bytes: int | None = None
-    cpus: float | None = None
-    gpus: float | None = None
 
 
 @dataclass(frozen=True)
@@ -82,11 +79,12 @@ class Claim:
 @dataclass(frozen=True)
 class Allotment:
     """granted: owners that waited and may start now, in order. waits: why each of the others may
-    not, in one sentence.
+    not, in one sentence. lanes: places by group, those just granted included.
     """
 
     granted: tuple[str, ...]
     waits: Mapping[str, str]
+    lanes: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -150,7 +148,7 @@ def allot(
     """Decides about every claim that waits."""
     table = _Table(nodes, claims, now, quotas or {})
     table.serve()
-    return Allotment(tuple(table.granted), table.waits)
+    return Allotment(tuple(table.granted), table.waits, dict(table.lanes))
 
 
 def statistics(nodes: Sequence[NodeCapacity], claims: Iterable[Claim], now: float) -> Statistics:
@@ -190,7 +188,7 @@ class _Table:
         self._now = now
         self._quotas = quotas
         self._heads: list[_Head] = []
-        self._lanes: Counter[str] = Counter()
+        self.lanes: Counter[str] = Counter()
         self._waiting: list[Claim] = []
         by_standing: dict[Standing, list[Claim]] = {standing: [] for standing in Standing}
         for claim in claims:
@@ -198,6 +196,12 @@ class _Table:
         # Large ones first: best fit then finds a packing where one is known to exist.
         for claim in sorted(by_standing[Standing.RUNNING], key=_by_size):
             self._put(self._best_fit(claim) or self._roomiest(), claim)
+        for claim in sorted(by_standing[Standing.ASKING], key=_by_age):
+            node = self._best_fit(claim)
+            if node is not None:
+                self._put(node, claim)
+            else:
+                self._queue(claim)
         for claim in sorted(by_standing[Standing.GRANTED], key=_by_age):
             self._place_granted(claim)
         self._waiting = by_standing[Standing.WAITING]
@@ -214,14 +218,14 @@ class _Table:
                 self.waits[claim.owner] = refusal
 
     def _turn(self, claim: Claim) -> tuple[bool, int, float, str]:
-        return (not self._is_impatient(claim), self._lanes[claim.group], *_by_age(claim))
+        return (not self._is_impatient(claim), self.lanes[claim.group], *_by_age(claim))
 
     def _is_impatient(self, claim: Claim) -> bool:
         return self._now - claim.since > PATIENCE_SECONDS
 
     def _try_grant(self, claim: Claim) -> str | None:
         """Places the claim or says why not."""
-        is_full = claim.most_lanes is not None and self._lanes[claim.group] >= claim.most_lanes
+        is_full = claim.most_lanes is not None and self.lanes[claim.group] >= claim.most_lanes
         over_quota = self._over_quota(claim)
         if not is_full and not over_quota:
             node = self._best_fit(claim)
@@ -272,7 +276,7 @@ class _Table:
     def _holds_back(self, head: Claim, claim: Claim) -> bool:
         if head.group == claim.group or self._is_impatient(head):
             return True
-        own, others = self._lanes[head.group], self._lanes[claim.group]
+        own, others = self.lanes[head.group], self.lanes[claim.group]
         return others > own + 1 or (own == 0 and others > 0)
 
     def _queue(self, claim: Claim) -> str:
@@ -301,17 +305,12 @@ class _Table:
         if node is not None and self._over_quota(claim) == "":
             self._put(node, claim)
             return
-        for each in self.nodes:
-            for place in each.places:
-                if _can_follow(claim, place):
-                    place.has_successor = True
-                    place.ends_at += claim.seconds
-                    return
+        self._try_follow(claim)
 
     def _put(self, node: _Node | None, claim: Claim) -> None:
         if node is not None:
             node.places.append(_Place(claim, self._end(claim)))
-            self._lanes[claim.group] += 1
+            self.lanes[claim.group] += 1
 
     def _end(self, claim: Claim) -> float:
         if claim.standing is not Standing.RUNNING:

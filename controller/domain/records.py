@@ -53,6 +53,7 @@ class Reason(StrEnum):
     EXCEEDS_TIME_BUDGET = "EXCEEDS_TIME_BUDGET"
     EXCEEDS_MODEL_SIZE = "EXCEEDS_MODEL_SIZE"
     EXCEEDS_PREDICT_LATENCY = "EXCEEDS_PREDICT_LATENCY"
+    EXCEEDS_GPU_MEMORY = "EXCEEDS_GPU_MEMORY"
     NO_SUCH_RESOURCE = "NO_SUCH_RESOURCE"
 
 
@@ -139,6 +140,15 @@ class Dataset:
     def column(self, name: str) -> Column | None:
         """The column called `name`, or None."""
         return next((c for c in self.columns if c.name == name), None)
+
+
+@dataclass(frozen=True)
+class Quota:
+    """The most that the trials of a namespace may hold at once; None means no limit."""
+
+    memory_bytes: int | None = None
+    cpus: float | None = None
+    gpus: float | None = None
 
 
 @dataclass(frozen=True)
@@ -265,7 +275,7 @@ class Search:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a fit is predicted to need, without a safety factor."""
+    """What a fit is predicted to need; `headgate.v1.Prediction` documents the fields it has."""
 
     memory_terms: Mapping[str, int]
     cpu_seconds: float
@@ -273,6 +283,11 @@ class Prediction:
     predict_seconds: float
     phases_bytes: Mapping[str, int] = field(default_factory=dict)
     gpu_memory_bytes: int = 0
+    most_bytes: int | None = None
+    """What can be proved to be the most, in bytes; None when nothing can."""
+    memo_key: str = ""
+    """Names the very same fit: equal for fits that differ in nothing that costs memory. Empty for a
+    prediction that is not of a search's data."""
 
     @property
     def peak_memory_bytes(self) -> int:
@@ -331,6 +346,7 @@ class Usage:
     node: str = ""
     enforcement: str = ""
     limit_bytes: int = 0
+    libraries: str = ""
 
 
 @dataclass(frozen=True)
@@ -468,6 +484,7 @@ class Directive:
     remaining_seconds: float | None = None
     remaining_trials: int | None = None
     startable: tuple[Trial, ...] = ()
+    most_running: int | None = None
 
 
 @dataclass(frozen=True)

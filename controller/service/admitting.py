@@ -46,12 +46,8 @@ class Admitting:
         search, left = standing.search, standing.admissible
         if search.state is not SearchState.RUNNING:
             return Admitted(search, [], ())
-        setting = Setting(
-            shape=self._gate.shape(dataset_of(tx, search), search.plan, search.spec),
-            limits=search.spec.limits,
-            sizes_bytes=search.reservation_sizes_bytes,
-            remaining_seconds=budget.remaining_seconds(search, now),
-        )
+        remaining = budget.remaining_seconds(search, now)
+        setting = self._gate.setting(search, dataset_of(tx, search), remaining)
         trials: list[Trial] = []
         decided: list[Trial] = []
         for index, candidate in enumerate(candidates):
@@ -94,7 +90,7 @@ class Admitting:
             number=search.next_trial_number,
             candidate_id=candidate.candidate_id,
             family=candidate.family,
-            parameters=parameters,
+            parameters={**parameters, **(verdict.changes or {})},
             seed=candidate.seed,
             origin=candidate.origin,
             # The ledger decides when what fits may start.

@@ -86,6 +86,10 @@ class FamilyCatalog:
         for change in self._families[family].lighter(parameters):
             yield change, self.predict(family, shape, {**parameters, **change}, cpus)
 
+    def keeps_result(self, family: str) -> frozenset[str]:
+        """Parameters of the family whose change changes no prediction of the model."""
+        return self._families[family].keeps_result
+
     def portfolio(self, family: str, shape: DataShape) -> tuple[dict[str, Any], ...]:
         """The family's strong configurations, cheapest first."""
         return tuple(dict(each) for each in self._families[family].portfolio(shape))

@@ -7,14 +7,14 @@ else is kept, so a controller that starts again decides as the one before it wou
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from controller.domain import ledger
 from controller.domain.admission import NodeCapacity
-from controller.domain.ledger import Claim, Need, Quota, Standing, Statistics
+from controller.domain.ledger import Allotment, Claim, Need, Standing, Statistics
 from controller.domain.names import SearchName
-from controller.domain.records import Decision, Reservation, Search, Trial
+from controller.domain.records import Dataset, Decision, Quota, Reservation, Search, Trial
 from controller.domain.states import (
     TRIAL_NEXT,
     SearchState,
@@ -26,6 +26,11 @@ from controller.ports.clock import Clock
 from controller.ports.store import Store, Transaction
 from controller.service.cluster_view import ClusterView
 from controller.service.endings import OPEN_STATES, all_trials
+from controller.service.gate import table_bytes
+from controller.service.shape import data_shape
+
+_OTHER_SECONDS = 60.0
+"""Taken for how long a table is encoded or a winner fitted: nobody predicts it."""
 
 _STANDINGS = {
     TrialState.RUNNING: Standing.RUNNING,
@@ -36,13 +41,15 @@ _STANDINGS = {
 
 @dataclass(frozen=True)
 class _Open:
-    """An open search and its open trials, as last read. winner: what the refit of the best trial
-    holds, while the search is FINISHING.
+    """An open search and its open trials, as last read. other: what it needs beside trials, for
+    encoding its table or for fitting the winner; None for nothing. table_bytes: its encoded table,
+    on every node.
     """
 
     search: Search
     trials: tuple[Trial, ...]
-    winner: Reservation | None
+    other: Reservation | None
+    table_bytes: int
 
 
 class Permits:
@@ -64,22 +71,18 @@ class Permits:
         self._stale: set[str] | None = None
         """Names of searches that changed; None: everything has to be read."""
         self._open: dict[str, _Open] = {}
+        self._most_running: dict[str, int] = {}
         store.on_change(self._changed)
 
     def settle(self, tx: Transaction, search: str) -> None:
         """Lets the trials start that may; to be called when all is written that `search` did."""
         self._refresh(tx, search)
         nodes, now = self._nodes(), self._clock.now()
-        deferred = [
-            trial
-            for each in self._snapshot()
-            for trial in each.trials
-            if trial.state is TrialState.DEFERRED
-        ]
-        if not deferred:
-            return
-        allotment = ledger.allot(nodes, self._claims(now), now, self._quotas)
-        for trial in deferred:
+        claims = list(self._claims(now))
+        allotment = ledger.allot(nodes, claims, now, self._quotas)
+        with self._lock:
+            self._most_running = _most_running(claims, allotment)
+        for trial in self._deferred():
             if not nodes:
                 self._say(tx, trial, "the first look at the cluster's nodes")
             elif trial.name in allotment.granted:
@@ -87,6 +90,19 @@ class Permits:
                 self._keep(tx.put(_granted(trial, now)))
             elif (reason := allotment.waits.get(trial.name)) is not None:
                 self._say(tx, trial, reason)
+
+    def _deferred(self) -> list[Trial]:
+        return [
+            trial
+            for each in self._snapshot()
+            for trial in each.trials
+            if trial.state is TrialState.DEFERRED
+        ]
+
+    def most_running(self, search: str) -> int | None:
+        """Trials that a search may run at once, as of the last `settle`, while others want room."""
+        with self._lock:
+            return self._most_running.get(search)
 
     def startable(self, search: str) -> tuple[Trial, ...]:
         """The trials of a search that may start, as of the last `settle`."""
@@ -131,12 +147,17 @@ class Permits:
                 self._open.pop(name, None)
             return
         trials = tuple(all_trials(tx, name, OPEN_STATES))
-        winner = None
-        if record.state is SearchState.FINISHING and record.best_trial:
-            best = tx.get(Trial, record.best_trial)
-            winner = best.verdict.reservation if best is not None else None
+        opened = _Open(record, trials, _other(tx, record), self._table_bytes(tx, record))
         with self._lock:
-            self._open[name] = _Open(record, trials, winner)
+            self._open[name] = opened
+
+    def _table_bytes(self, tx: Transaction, search: Search) -> int:
+        """0 before its driver encodes the table."""
+        dataset = tx.get(Dataset, search.spec.dataset)
+        if dataset is None or search.state is SearchState.PENDING:
+            return 0
+        is_in_order = bool(search.spec.time_column)
+        return table_bytes(data_shape(dataset, search.plan, is_in_time_order=is_in_order))
 
     def _snapshot(self) -> list[_Open]:
         with self._lock:
@@ -144,7 +165,9 @@ class Permits:
 
     def _nodes(self) -> tuple[NodeCapacity, ...]:
         capacity = self._cluster_view.capacity()
-        return () if capacity is None else capacity.nodes
+        if capacity is None:
+            return ()
+        return capacity.less(sum(each.table_bytes for each in self._snapshot())).nodes
 
     def _claims(self, now: float) -> Iterator[Claim]:
         for each in self._snapshot():
@@ -155,8 +178,8 @@ class Permits:
                     claim = _claim(each.search, trial)
                     if claim is not None:
                         yield claim
-            if each.winner is not None:
-                yield _winner_claim(each.search, each.winner, now)
+            if each.other is not None:
+                yield _other_claim(each.search, each.other, now)
 
     def _keep(self, trial: Trial) -> None:
         with self._lock:
@@ -174,6 +197,13 @@ class Permits:
                 trial.verdict, decision=Decision.DEFERRED, waits_for=reason, message=message
             )
             self._keep(tx.put(replace(trial, verdict=verdict)))
+
+
+def _most_running(claims: Sequence[Claim], allotment: Allotment) -> dict[str, int]:
+    """By search, for those beside which another wants to start something."""
+    wanting = {claim.group for claim in claims if claim.standing is not Standing.RUNNING}
+    groups = {claim.group for claim in claims}
+    return {group: allotment.lanes.get(group, 0) for group in groups if wanting - {group}}
 
 
 def _granted(trial: Trial, now: float) -> Trial:
@@ -206,16 +236,29 @@ def _claim(search: Search, trial: Trial) -> Claim | None:
     )
 
 
-def _winner_claim(search: Search, held: Reservation, now: float) -> Claim:
-    """The fit of the winner on all rows."""
+def _other(tx: Transaction, search: Search) -> Reservation | None:
+    """What a search asks Ray for beside its trials: to encode its table before the first of them,
+    to fit the winner on all rows after the last.
+    """
+    limits, sizes = search.spec.limits, search.reservation_sizes_bytes
+    if search.state is SearchState.RUNNING and not search.next_trial_number and sizes:
+        return Reservation(limits.cpus_per_trial, 0.0, max(sizes))
+    if search.state is SearchState.FINISHING and search.best_trial:
+        best = tx.get(Trial, search.best_trial)
+        return best.verdict.reservation if best is not None else None
+    return None
+
+
+def _other_claim(search: Search, held: Reservation, now: float) -> Claim:
+    """Others give way to it; Ray starts it by itself."""
     return Claim(
-        owner=f"{search.name}/winner",
+        owner=f"{search.name}/other",
         group=search.name,
         namespace=SearchName.parse(search.name).namespace_id,
         need=Need(held.memory_bytes, held.cpus, held.gpus),
-        standing=Standing.RUNNING,
-        since=now,
-        seconds=60.0,
+        standing=Standing.ASKING,
+        since=now if search.started_at is None else search.started_at,
+        seconds=_OTHER_SECONDS,
     )
 
 

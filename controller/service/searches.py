@@ -17,7 +17,6 @@ from controller.ports.metrics import Metrics
 from controller.ports.store import Store, Transaction
 from controller.service import orphan_jobs, tokens
 from controller.service.catalog import DocumentedSpace, FamilyCatalog
-from controller.service.cluster_view import ClusterView
 from controller.service.etag import check_etag
 from controller.service.foretelling import SearchPlan, foretell
 from controller.service.gate import Gate
@@ -38,7 +37,7 @@ class SearchService:
         self,
         store: Store,
         catalog: FamilyCatalog,
-        cluster_view: ClusterView,
+        gate: Gate,
         pager: Pager,
         requests: RequestMemory,
         clock: Clock,
@@ -51,7 +50,7 @@ class SearchService:
         self._requests = requests
         self._clock = clock
         self._settings = settings
-        self._gate = Gate(catalog, cluster_view, settings)
+        self._gate = gate
         self._steering = Steering(catalog, self._gate, clock, metrics)
 
     def create(

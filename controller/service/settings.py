@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from controller.domain.calibration import DEFAULT_COVERAGE
+
 
 @dataclass(frozen=True)
 class ServiceSettings:
     """How searches are admitted, run and kept; every field has a default that works."""
 
-    safety_factor: float = 1.5
-    """Predicted memory is multiplied by this before it is compared with limits. From 1.0; 1.5 held
-    98 % of measured fits."""
+    coverage: float = DEFAULT_COVERAGE
+    """The share of trials that are promised to stay below the memory bound that is compared with
+    limits and reserved. From 0.5 to 0.999, default 0.98: higher kills fewer, reserves more."""
     max_running_searches: int = 2
     """Searches that have a driver at once, paused ones not counted; the others wait PENDING. At
     least 1."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from controller.domain.errors import FailedPrecondition, InvalidField, SessionSuperseded
 from controller.domain.records import (
@@ -29,8 +30,8 @@ from controller.ports.metrics import Metrics
 from controller.ports.store import Store, Transaction
 from controller.service import driving, tokens
 from controller.service.admitting import Admitting, dataset_of
+from controller.service.calibrator import Calibrator
 from controller.service.catalog import FamilyCatalog
-from controller.service.cluster_view import ClusterView
 from controller.service.endings import all_trials
 from controller.service.finishing import Finishing, bundle_uri
 from controller.service.gate import Gate
@@ -38,7 +39,6 @@ from controller.service.heartbeats import Heartbeats
 from controller.service.permits import Permits
 from controller.service.reporting import report_events
 from controller.service.searches import view
-from controller.service.settings import ServiceSettings
 from controller.service.steering import Steered, store_change
 from controller.service.views import Assignment, Finish
 
@@ -62,12 +62,12 @@ class WorkerService:
         store: Store,
         artifacts: Artifacts,
         catalog: FamilyCatalog,
-        cluster_view: ClusterView,
+        gate: Gate,
         heartbeats: Heartbeats,
         clock: Clock,
         metrics: Metrics,
-        settings: ServiceSettings,
         permits: Permits,
+        calibrator: Calibrator,
         session_part: Callable[[], str] = new_session_part,
     ) -> None:
         self._store = store
@@ -78,7 +78,8 @@ class WorkerService:
         self._metrics = metrics
         self._session_part = session_part
         self._permits = permits
-        self._gate = Gate(catalog, cluster_view, settings)
+        self._gate = gate
+        self._calibrator = calibrator
         self._admitting = Admitting(self._gate, catalog)
         self._finishing = Finishing(artifacts)
 
@@ -186,7 +187,9 @@ class WorkerService:
         with self._store.transaction() as tx:
             before = self._owned(tx, token, session)
             search = self._charged(before, unreachable_seconds, now)
-            reported = report_events(tx, search, events, now, self._retry)
+            reported = report_events(tx, search, events, now, partial(self._retry, tx))
+            for trial in (*reported.ended, *reported.retried):
+                self._calibrator.learn(tx, trial)
             steered, directive = self._settle(tx, before, reported.search, search.spec_revision)
             trials = _as_stored(tx, reported.trials)
         self._tell(steered)
@@ -256,12 +259,18 @@ class WorkerService:
         steered = store_change(tx, before, final, now)
         self._permits.settle(tx, before.name)
         if directive.mode is DirectiveMode.RUN:
-            directive = replace(directive, startable=self._permits.startable(before.name))
+            directive = replace(
+                directive,
+                startable=self._permits.startable(before.name),
+                most_running=self._permits.most_running(before.name),
+            )
         return steered, directive
 
-    def _retry(self, search: Search, trial: Trial, event: TrialEvent) -> int | None:
-        cap = self._gate.cap_bytes(search.spec)
-        return next_reservation_bytes(trial, event, cap)
+    def _retry(
+        self, tx: Transaction, search: Search, trial: Trial, event: TrialEvent
+    ) -> int | None:
+        setting = self._gate.setting(search, dataset_of(tx, search), None)
+        return next_reservation_bytes(trial, event, self._gate.cap_bytes(setting))
 
     def _tell(self, steered: Steered) -> None:
         if steered.ended is not None:

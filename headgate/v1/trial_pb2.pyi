@@ -130,6 +130,7 @@ class Verdict(_message.Message):
         EXCEEDS_MODEL_SIZE: _ClassVar[Verdict.Reason]
         EXCEEDS_PREDICT_LATENCY: _ClassVar[Verdict.Reason]
         NO_SUCH_RESOURCE: _ClassVar[Verdict.Reason]
+        EXCEEDS_GPU_MEMORY: _ClassVar[Verdict.Reason]
     REASON_UNSPECIFIED: Verdict.Reason
     EXCEEDS_NODE_MEMORY: Verdict.Reason
     EXCEEDS_TRIAL_LIMIT: Verdict.Reason
@@ -138,6 +139,7 @@ class Verdict(_message.Message):
     EXCEEDS_MODEL_SIZE: Verdict.Reason
     EXCEEDS_PREDICT_LATENCY: Verdict.Reason
     NO_SUCH_RESOURCE: Verdict.Reason
+    EXCEEDS_GPU_MEMORY: Verdict.Reason
     DECISION_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     PREDICTION_FIELD_NUMBER: _ClassVar[int]
@@ -237,7 +239,7 @@ class Reservation(_message.Message):
     def __init__(self, cpus: _Optional[int] = ..., gpus: _Optional[float] = ..., memory_bytes: _Optional[int] = ...) -> None: ...
 
 class Usage(_message.Message):
-    __slots__ = ("peak_memory_bytes", "cpu_time", "wall_time", "model_bytes", "predict_latency", "node", "enforcement", "limit_bytes")
+    __slots__ = ("peak_memory_bytes", "cpu_time", "wall_time", "model_bytes", "predict_latency", "node", "enforcement", "limit_bytes", "libraries")
     PEAK_MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
     CPU_TIME_FIELD_NUMBER: _ClassVar[int]
     WALL_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -246,6 +248,7 @@ class Usage(_message.Message):
     NODE_FIELD_NUMBER: _ClassVar[int]
     ENFORCEMENT_FIELD_NUMBER: _ClassVar[int]
     LIMIT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    LIBRARIES_FIELD_NUMBER: _ClassVar[int]
     peak_memory_bytes: int
     cpu_time: _duration_pb2.Duration
     wall_time: _duration_pb2.Duration
@@ -254,7 +257,8 @@ class Usage(_message.Message):
     node: str
     enforcement: str
     limit_bytes: int
-    def __init__(self, peak_memory_bytes: _Optional[int] = ..., cpu_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., wall_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., model_bytes: _Optional[int] = ..., predict_latency: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., node: _Optional[str] = ..., enforcement: _Optional[str] = ..., limit_bytes: _Optional[int] = ...) -> None: ...
+    libraries: str
+    def __init__(self, peak_memory_bytes: _Optional[int] = ..., cpu_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., wall_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., model_bytes: _Optional[int] = ..., predict_latency: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., node: _Optional[str] = ..., enforcement: _Optional[str] = ..., limit_bytes: _Optional[int] = ..., libraries: _Optional[str] = ...) -> None: ...
 
 class TrialFailure(_message.Message):
     __slots__ = ("kind", "message", "traceback", "stderr_tail", "exit_code", "evidence")

@@ -16,7 +16,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Directive(_message.Message):
-    __slots__ = ("mode", "spec_revision", "spec", "remaining_time", "remaining_trials", "startable")
+    __slots__ = ("mode", "spec_revision", "spec", "remaining_time", "remaining_trials", "startable", "most_running")
     class Mode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         MODE_UNSPECIFIED: _ClassVar[Directive.Mode]
@@ -35,13 +35,15 @@ class Directive(_message.Message):
     REMAINING_TIME_FIELD_NUMBER: _ClassVar[int]
     REMAINING_TRIALS_FIELD_NUMBER: _ClassVar[int]
     STARTABLE_FIELD_NUMBER: _ClassVar[int]
+    MOST_RUNNING_FIELD_NUMBER: _ClassVar[int]
     mode: Directive.Mode
     spec_revision: int
     spec: _search_pb2.SearchSpec
     remaining_time: _duration_pb2.Duration
     remaining_trials: int
     startable: _containers.RepeatedCompositeFieldContainer[_trial_pb2.Trial]
-    def __init__(self, mode: _Optional[_Union[Directive.Mode, str]] = ..., spec_revision: _Optional[int] = ..., spec: _Optional[_Union[_search_pb2.SearchSpec, _Mapping]] = ..., remaining_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., remaining_trials: _Optional[int] = ..., startable: _Optional[_Iterable[_Union[_trial_pb2.Trial, _Mapping]]] = ...) -> None: ...
+    most_running: int
+    def __init__(self, mode: _Optional[_Union[Directive.Mode, str]] = ..., spec_revision: _Optional[int] = ..., spec: _Optional[_Union[_search_pb2.SearchSpec, _Mapping]] = ..., remaining_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., remaining_trials: _Optional[int] = ..., startable: _Optional[_Iterable[_Union[_trial_pb2.Trial, _Mapping]]] = ..., most_running: _Optional[int] = ...) -> None: ...
 
 class OpenSessionRequest(_message.Message):
     __slots__ = ("search", "driver_id")

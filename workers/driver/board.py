@@ -93,7 +93,7 @@ class Board:
         """The next task, or None when there is none or enough run."""
         with self._control.changed:
             most = self._most_handed()
-            if not self._control.is_running or not self._waiting:
+            if not self._control.is_running or not self._can_take:
                 return None
             if most is not None and len(self._handed) >= most:
                 return None
@@ -207,9 +207,10 @@ class Board:
 
     @property
     def is_starved(self) -> bool:
-        """Nothing runs or may start, and something waits for the controller's word."""
+        """Nothing runs, and what is there may not start without the controller's word."""
         with self._control.changed:
-            return bool(self._deferred) and not self._waiting and self.is_idle
+            has_work = bool(self._deferred or self._waiting)
+            return has_work and not self._can_take and self.is_idle
 
     @property
     def must_yield(self) -> bool:
@@ -217,8 +218,16 @@ class Board:
         back, for what this or another search waits for.
         """
         with self._control.changed:
-            is_wanted = self._waiting or not all(each.is_started for each in self._handed.values())
-            return bool(self._deferred) and not is_wanted
+            is_asked = bool(self._deferred or self._waiting)
+            is_asked = is_asked or self._control.most_running is not None
+            all_started = all(each.is_started for each in self._handed.values())
+            return is_asked and all_started and not self._can_take
+
+    @property
+    def _can_take(self) -> bool:
+        """A trial waits and may run beside those that do."""
+        most = self._control.most_running
+        return bool(self._waiting) and (most is None or len(self._handed) < most)
 
     def statistics(self) -> Statistics:
         """Counts, all of the same moment."""

@@ -32,6 +32,7 @@ class Control:
         self._fatal: BaseException | None = None
         self._phase = "starting"
         self._is_hungry = False
+        self._most_running: int | None = None
         self._promote: Callable[[Sequence[trial_pb2.Trial]], None] | None = None
 
     def apply(self, directive: Directive) -> None:
@@ -45,6 +46,8 @@ class Control:
             if directive.HasField("spec") and directive.spec_revision >= self._spec_revision:
                 self._spec, self._spec_revision = directive.spec, directive.spec_revision
             self._deadline = self._deadline_of(directive)
+            has_most = directive.HasField("most_running")
+            self._most_running = directive.most_running if has_most else None
             if self._promote is not None:
                 self._promote(directive.startable)
             self.changed.notify_all()
@@ -141,6 +144,12 @@ class Control:
         """Wall time left of the budget; None without a time budget."""
         with self.changed:
             return None if self._deadline is None else max(0.0, self._deadline - self._clock())
+
+    @property
+    def most_running(self) -> int | None:
+        """Trials to run at once while another search waits for room; None while none does."""
+        with self.changed:
+            return self._most_running
 
     @property
     def is_hungry(self) -> bool:

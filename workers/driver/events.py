@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from functools import cache
+from importlib.metadata import version
 
 from google.protobuf import duration_pb2
 
@@ -38,6 +40,8 @@ _KINDS = {
 RUNNING_STATES = frozenset({Trial.ADMITTED, Trial.RUNNING})
 OPEN_STATES = RUNNING_STATES | {Trial.DEFERRED}
 """States of trials that have not ended."""
+
+LIBRARIES = ("numpy", "scikit-learn", "xgboost")
 
 _LEAST_VIOLATION = 0.05
 """A trial that did not fit is told as at least 5 % over: a watchdog kills at the limit exactly."""
@@ -130,7 +134,14 @@ def _usage(outcome: Outcome) -> trial_pb2.Usage:
         node=outcome.node,
         enforcement=outcome.enforcement,
         limit_bytes=outcome.limit_bytes,
+        libraries=libraries(),
     )
+
+
+@cache
+def libraries() -> str:
+    """Versions of the libraries that decide what a fit needs, as nodes of one image have them."""
+    return ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
 
 
 def _duration(seconds: float) -> duration_pb2.Duration:

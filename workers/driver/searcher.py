@@ -87,7 +87,8 @@ class AdmittedSearcher(Searcher):
         return not self._control.is_running or self._board.is_done
 
     def _is_awaited_over(self) -> bool:
-        return self._is_over() or self._board.statistics().waiting > 0
+        may_start = self._board.statistics().waiting > 0 and not self._board.is_starved
+        return self._is_over() or may_start
 
 
 class WithdrawingScheduler(FIFOScheduler):

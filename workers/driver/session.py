@@ -140,7 +140,7 @@ class Session:
             self._control.check()
 
     def _can_start(self) -> bool:
-        is_ready = self._board.statistics().waiting > 0
+        is_ready = self._board.statistics().waiting > 0 and not self._board.is_starved
         return is_ready or not self._control.is_running or self._board.is_done
 
     def _end(self) -> Ending:

@@ -184,7 +184,7 @@ def verdict() -> Verdict:
 
 @pytest.fixture
 def usage() -> Usage:
-    return Usage(1_000, 2.5, 3.5, 400, 0.000_000_25, "node-1", "watchdog+rlimit", 512)
+    return Usage(1_000, 2.5, 3.5, 400, 0.000_000_25, "node-1", "watchdog+rlimit", 512, "numpy 1")
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from controller.domain.ledger import (
     PATIENCE_SECONDS,
     Claim,
     Need,
-    Quota,
     Standing,
     allot,
     statistics,
 )
+from controller.domain.records import Quota
 
 GIB = 1 << 30
 NODE = NodeCapacity(4 * GIB, 4.0, name="n1")

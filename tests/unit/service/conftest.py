@@ -29,8 +29,10 @@ from controller.ports.cluster import Node
 from controller.ports.metrics import NoMetrics
 from controller.ports.store import Store
 from controller.service import tokens
+from controller.service.calibrator import Calibrator
 from controller.service.catalog import FamilyCatalog
 from controller.service.cluster_view import ClusterView
+from controller.service.gate import Gate
 from controller.service.heartbeats import Heartbeats
 from controller.service.paging import Pager
 from controller.service.permits import Permits
@@ -94,16 +96,26 @@ def heartbeats(clock: FakeClock) -> Heartbeats:
 
 
 @pytest.fixture
+def calibrator(store: Store, settings: ServiceSettings) -> Calibrator:
+    return Calibrator(store, FAMILIES, settings.coverage)
+
+
+@pytest.fixture
+def gate(catalog: FamilyCatalog, cluster_view: ClusterView, calibrator: Calibrator) -> Gate:
+    return Gate(catalog, cluster_view, calibrator)
+
+
+@pytest.fixture
 def searches(
     store: Store,
     catalog: FamilyCatalog,
-    cluster_view: ClusterView,
+    gate: Gate,
     clock: FakeClock,
     settings: ServiceSettings,
 ) -> SearchService:
     metrics = NoMetrics()
     return SearchService(
-        store, catalog, cluster_view, Pager(b"0123456789abcdef"), RequestMemory(clock, metrics),
+        store, catalog, gate, Pager(b"0123456789abcdef"), RequestMemory(clock, metrics),
         clock, metrics, settings,
     )  # fmt: skip
 
@@ -114,13 +126,14 @@ def worker(
     artifacts: FsArtifacts,
     catalog: FamilyCatalog,
     cluster_view: ClusterView,
+    gate: Gate,
+    calibrator: Calibrator,
     heartbeats: Heartbeats,
     clock: FakeClock,
-    settings: ServiceSettings,
 ) -> WorkerService:
     return WorkerService(
-        store, artifacts, catalog, cluster_view, heartbeats, clock, NoMetrics(), settings,
-        Permits(store, cluster_view, clock),
+        store, artifacts, catalog, gate, heartbeats, clock, NoMetrics(),
+        Permits(store, cluster_view, clock), calibrator,
     )  # fmt: skip
 
 

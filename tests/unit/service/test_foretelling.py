@@ -22,21 +22,16 @@ from controller.domain.records import (
 )
 from controller.ports.cluster import Node
 from controller.ports.store import Store
+from controller.service.calibrator import Calibrator
 from controller.service.catalog import FamilyCatalog
 from controller.service.cluster_view import ClusterView
 from controller.service.foretelling import SAMPLED, SearchPlan, foretell
 from controller.service.gate import Gate, Setting
 from controller.service.searches import SearchService
-from controller.service.settings import ServiceSettings
 from workers.families.base import DataShape
 
 PARENT = NamespaceName("default")
 MIB = 1 << 20
-
-
-@pytest.fixture
-def gate(catalog: FamilyCatalog, cluster_view: ClusterView, settings: ServiceSettings) -> Gate:
-    return Gate(catalog, cluster_view, settings)
 
 
 @pytest.fixture
@@ -58,7 +53,7 @@ def large(store: Store, dataset: Dataset) -> Dataset:
 @pytest.fixture
 def tight(searches: SearchService, large: Dataset, spec: SearchSpec) -> SearchPlan:
     """A plan in which some fits."""
-    limits = Limits(memory_per_trial_bytes=400 * MIB)
+    limits = Limits(memory_per_trial_bytes=270 * MIB)
     return searches.plan(PARENT, replace(spec, dataset=large.name, limits=limits))
 
 
@@ -101,7 +96,7 @@ def test_part_of_a_large_table_fits(
     assert 0.0 < tight.feasible_share < 1.0
     partly = [each for each in tight.families if 0.05 < each.feasible_share < 0.95]
     assert partly
-    asked = replace(spec, dataset=large.name, limits=Limits(memory_per_trial_bytes=400 * MIB))
+    asked = replace(spec, dataset=large.name, limits=Limits(memory_per_trial_bytes=270 * MIB))
     shape = gate.shape(large, tight.plan, asked)
     setting = Setting(shape, asked.limits, tight.sizes_bytes, asked.budget.time_seconds)
     for family in partly:
@@ -110,7 +105,7 @@ def test_part_of_a_large_table_fits(
         light, heavy = family.lightest_feasible, family.lightest_refused
         assert light is not None
         assert heavy is not None
-        assert light.verdict.bound_bytes <= 400 * MIB
+        assert light.verdict.bound_bytes <= 270 * MIB
         for each in (light, heavy):
             assert gate.judge(setting, family.family, each.parameters) == each.verdict
         change = heavy.verdict.fits_with
@@ -208,11 +203,11 @@ class _StrictGate(Gate):
 def test_a_search_that_would_be_refused_expects_nothing(
     catalog: FamilyCatalog,
     cluster_view: ClusterView,
-    settings: ServiceSettings,
+    calibrator: Calibrator,
     dataset: Dataset,
     spec: SearchSpec,
 ) -> None:
-    told = foretell(dataset, spec, catalog, _StrictGate(catalog, cluster_view, settings))
+    told = foretell(dataset, spec, catalog, _StrictGate(catalog, cluster_view, calibrator))
     assert (told.feasible_share, told.refusal) == (1.0, "nothing")
     assert (told.forecast, told.slots) == (NO_TRIALS, 0)
 

@@ -6,24 +6,28 @@ from dataclasses import replace
 
 import pytest
 
-from controller.domain.admission import bound_bytes
 from controller.domain.errors import NothingFits
 from controller.domain.plan import make_plan
-from controller.domain.records import Column, ColumnKind, Dataset, Decision, Limits, SearchSpec
+from controller.domain.records import (
+    BoundSource,
+    Column,
+    ColumnKind,
+    Dataset,
+    Decision,
+    Limits,
+    Quota,
+    SearchSpec,
+    Shrink,
+)
 from controller.ports.cluster import Node
+from controller.service.calibrator import Calibrator
 from controller.service.catalog import FamilyCatalog
 from controller.service.cluster_view import ClusterView
 from controller.service.gate import Gate, Setting
-from controller.service.settings import ServiceSettings
 from controller.service.shape import column_infos, data_shape
 from workers.data.layout import fold_copy_bytes
 
 MIB = 1 << 20
-
-
-@pytest.fixture
-def gate(catalog: FamilyCatalog, cluster_view: ClusterView, settings: ServiceSettings) -> Gate:
-    return Gate(catalog, cluster_view, settings)
 
 
 def test_the_shape_follows_the_layout(dataset: Dataset, spec: SearchSpec) -> None:
@@ -70,7 +74,9 @@ def test_every_admitted_default_gets_one_of_the_sizes(
             assert verdict.decision is Decision.ADMITTED
             assert verdict.reservation is not None
             assert verdict.reservation.memory_bytes in sizes
-            assert verdict.bound_bytes == bound_bytes(verdict.prediction, 1.5)
+            assert verdict.bound_bytes > verdict.prediction.peak_memory_bytes
+            assert verdict.calibration is not None
+            assert verdict.calibration.source is BoundSource.PRIOR
 
 
 def test_a_table_that_is_too_large_for_every_node(
@@ -84,7 +90,7 @@ def test_a_table_that_is_too_large_for_every_node(
     assert gate.sizes(spec, shape) == ()
 
 
-def test_what_drivers_hold_is_taken_off(settings: ServiceSettings) -> None:
+def test_what_drivers_hold_is_taken_off() -> None:
     view = ClusterView(driver_memory_bytes=512 * MIB)
     assert view.capacity() is None
     view.saw((Node("a", 4.0, 0.0, 1024 * MIB), Node("b", 2.0, 0.0, 100 * MIB)))
@@ -101,3 +107,74 @@ def test_slots(gate: Gate) -> None:
     assert gate.slots(Limits(), (2048 * MIB,)) == 2
     assert gate.slots(Limits(max_concurrent_trials=1), (64 * MIB,)) == 1
     assert gate.slots(Limits(cpus_per_trial=2), (64 * MIB,)) == 2
+
+
+@pytest.fixture
+def hog(
+    catalog: FamilyCatalog, cluster_view: ClusterView, dataset: Dataset, spec: SearchSpec
+) -> tuple[Setting, dict[str, object]]:
+    """A setting in which a deep xgboost fits with 256 cached histograms, not with 65536."""
+    shape = replace(
+        data_shape(dataset, make_plan(dataset, spec)),
+        rows=10**6, train_rows=800_000, validation_rows=200_000, features=40,
+    )  # fmt: skip
+    (default, *_) = catalog.portfolio("xgboost", shape)
+    deep = {**default, "max_depth": 12, "max_cached_hist_node": 65536, "n_estimators": 50}
+    limits = Limits(memory_per_trial_bytes=900 * MIB)
+    return Setting(shape, limits, (), None), deep
+
+
+def test_a_hog_is_shrunk_by_what_changes_no_prediction(
+    gate: Gate, hog: tuple[Setting, dict[str, object]]
+) -> None:
+    setting, deep = hog
+    verdict = gate.judge(setting, "xgboost", deep)
+    assert verdict.decision is Decision.SHRUNK
+    assert verdict.changes == {"max_cached_hist_node": 256}
+    assert verdict.replaced == {"max_cached_hist_node": 65536}
+    assert "max_cached_hist_node 65536 -> 256" in verdict.message
+    assert verdict.reservation is not None
+
+
+def test_nothing_is_shrunk_where_the_search_says_so(
+    gate: Gate, hog: tuple[Setting, dict[str, object]]
+) -> None:
+    setting, deep = hog
+    untouched = replace(setting, limits=replace(setting.limits, shrink=Shrink.NONE))
+    verdict = gate.judge(untouched, "xgboost", deep)
+    assert verdict.decision is Decision.REJECTED
+    assert verdict.fits_with == {"max_cached_hist_node": 256}
+
+
+def test_results_change_only_where_the_search_allows_it(
+    gate: Gate, hog: tuple[Setting, dict[str, object]]
+) -> None:
+    setting, deep = hog
+    tight = replace(setting, limits=replace(setting.limits, memory_per_trial_bytes=590 * MIB))
+    assert gate.judge(tight, "xgboost", deep).decision is Decision.REJECTED
+    free = replace(tight, limits=replace(tight.limits, shrink=Shrink.ANY))
+    verdict = gate.judge(free, "xgboost", deep)
+    assert verdict.decision is Decision.SHRUNK
+    assert verdict.changes is not None
+    assert verdict.changes["max_bin"] < 256
+
+
+def test_a_namespace_has_its_quota(
+    catalog: FamilyCatalog,
+    cluster_view: ClusterView,
+    calibrator: Calibrator,
+    hog: tuple[Setting, dict[str, object]],
+) -> None:
+    setting, deep = hog
+    gate = Gate(catalog, cluster_view, calibrator, {"team": Quota(memory_bytes=MIB)})
+    open_ended = replace(setting, limits=Limits(), namespace="team")
+    assert str(gate.judge(open_ended, "xgboost", deep).reason) == "EXCEEDS_QUOTA"
+
+
+def test_the_table_itself_is_taken_off_every_node(
+    gate: Gate, hog: tuple[Setting, dict[str, object]]
+) -> None:
+    setting, _ = hog
+    open_ended = replace(setting, limits=Limits())
+    cap = gate.cap_bytes(open_ended)
+    assert cap == (4 << 30) - 10**6 * (4 * 40 + 8)

@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 
 from controller.adapters.fake_clock import FakeClock
-from controller.domain.ledger import Quota
 from controller.domain.names import SearchName
 from controller.domain.records import (
     Candidate,
     Decision,
     FailureKind,
+    Quota,
     Trial,
     TrialEvent,
     TrialFailure,
@@ -92,6 +92,25 @@ def test_a_second_search_gets_the_next_place_that_comes_free(
     assert states(more) == ["DEFERRED"] * 2  # the first search gives way
     worker.report(one, at_first.session, [ended(0)])
     assert [t.number for t in worker.heartbeat(two, at_second.session).startable] == [0]
+
+
+def test_a_search_gives_way_to_one_that_encodes_its_table(
+    worker: WorkerService, create: Create, drive: Drive, candidates: Candidates
+) -> None:
+    """Ray starts the encoding when a place comes free, so none may be handed on until then."""
+    first, second = create("first"), create("second")
+    one, at_first = drive(first, "d1")
+    worker.admit(one, at_first.session, candidates(2))
+    worker.report(one, at_first.session, [running(0), running(1)])
+    two, at_second = drive(second, "d2")
+    assert states(worker.admit(one, at_first.session, candidates(1, "x"))[0]) == ["DEFERRED"]
+    assert worker.heartbeat(one, at_first.session).most_running == 2
+    worker.report(one, at_first.session, [ended(0)])
+    # its next trial may follow the one that still runs, the other place is to be given back
+    assert worker.heartbeat(one, at_first.session).most_running == 1
+    worker.admit(two, at_second.session, candidates(1))
+    worker.report(two, at_second.session, [running(0), ended(0)])
+    assert worker.heartbeat(one, at_first.session).most_running is None
 
 
 def test_a_paused_search_starts_nothing_and_gives_its_room_away(

@@ -1,0 +1,40 @@
+"""How far measured peaks lie from predictions before a controller has measured any. Pure.
+
+Scores as in `controller.domain.calibration`. A family's are taken as normal: median and spread of
+measured fits on real and synthetic tables, spread rounded up.
+"""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+from typing import NamedTuple
+
+
+class Prior(NamedTuple):
+    """median: of the scores. spread: their standard deviation."""
+
+    median: float
+    spread: float
+
+
+PRIORS = {
+    "xgboost": Prior(0.0, 0.15),
+    "hist_gradient_boosting": Prior(0.0, 0.15),
+    "random_forest": Prior(0.0, 0.3),
+    "extra_trees": Prior(0.0, 0.3),
+    "linear": Prior(0.0, 0.15),
+    "knn": Prior(0.0, 0.15),
+}
+UNKNOWN = Prior(0.0, 0.34)
+"""A family that is not shipped: twice the prediction at a coverage of 0.98."""
+
+
+def prior(family: str) -> Prior:
+    """The shipped prior of a family."""
+    return PRIORS.get(family, UNKNOWN)
+
+
+def prior_score(family: str, coverage: float) -> float:
+    """The score that a fit exceeds with probability 1 - coverage."""
+    median, spread = prior(family)
+    return median + spread * NormalDist().inv_cdf(coverage)
