@@ -42,7 +42,9 @@ def sandbox_with(*, groups: bool) -> Iterator[Sandbox]:
     with contextlib.ExitStack() as stack:
         name = stack.enter_context(tempfile.TemporaryDirectory())
         if not groups:
-            stack.enter_context(mock.patch("workers.sandbox.sandbox.open_groups", lambda: None))
+            stack.enter_context(
+                mock.patch("workers.sandbox.sandbox.open_groups", return_value=None)
+            )
         yield stack.enter_context(Sandbox((*PRELOAD, JOBS), Path(name) / "s"))
 
 

@@ -76,7 +76,7 @@ def svc(_: None) -> None:
 
 
 def liblinear(_: None) -> None:
-    """liblinear's sparse copy of a dense table: 18 bytes a cell."""
+    """A dense table in the sparse copy of liblinear: 18 bytes a cell."""
     from sklearn.svm import LinearSVC
 
     X, y = _noise(60_000, 100)
@@ -164,10 +164,10 @@ def write_and_read_file(order: tuple[str, int]) -> int:
     """File pages, which are not the job's: write a file of so many bytes, map it, read it all."""
     name, size_bytes = order
     path = Path(name)
-    with path.open("wb") as file:
-        block = os.urandom(MIB)
+    block = os.urandom(MIB)
+    with path.open("wb") as target:
         for _ in range(size_bytes // MIB):
-            file.write(block)
+            target.write(block)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as view:
         total = sum(view[offset] for offset in range(0, len(view), 4096))
     path.unlink()
@@ -206,7 +206,13 @@ def _little_forest(_: None) -> None:
     RandomForestClassifier(n_estimators=200, n_jobs=2, max_features=1).fit(X, y)
 
 
+def _little_wait(_: None) -> None:
+    while True:
+        signal.pause()
+
+
 _LITTLE = {
+    "wait": _little_wait,
     "openblas": _little_openblas,
     "liblinear": _little_liblinear,
     "svc": _little_svc,

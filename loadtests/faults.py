@@ -3,8 +3,8 @@
     python -m loadtests.faults [--without-ray]
 
 Each line is a job in a sandbox child that does what is named; nothing is simulated. `node memory`
-runs in a nested memory group of its own (skipped where none can be made), `agent killed` on a Ray of
-its own. Prints fault, expected and seen; exits 1 when one differs. Takes about a minute.
+runs in a nested memory group (skipped where none can be made), `agent killed` on a Ray of its own.
+Prints fault, expected and seen; exits 1 when one differs. Takes about a minute.
 """
 
 from __future__ import annotations
