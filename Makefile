@@ -48,8 +48,10 @@ lock: ## resolve requirements.lock anew (needs uv in .venv)
 		--no-annotate --no-header --no-emit-package headgate --no-emit-package headgate-server \
 		--output-file requirements.lock pyproject.toml deploy/server/pyproject.toml requirements-dev.in
 
-bench: install ## measure overheads, plans, and predicted against measured memory
+bench: install ## measure overheads, enforcement, plans, and predicted against measured memory
 	$(BIN)/python -m loadtests.overheads
+	$(BIN)/python -m loadtests.enforcement
+	$(BIN)/python -m loadtests.faults
 	$(BIN)/python -m loadtests.plan_latency
 	$(BIN)/python -m loadtests.measure_families --quick
 

@@ -11,7 +11,7 @@ import click
 
 from headgate.cli.options import SIZE
 from workers.node.budget import ray_memory_bytes
-from workers.node.machine import NodeMemory
+from workers.node.machine import NodeMemory, available_cores
 
 MIB = 1 << 20
 
@@ -25,13 +25,18 @@ MIB = 1 << 20
     show_default=True,
     help="What `ray start --object-store-memory` is given. Headgate needs 128 MiB.",
 )
-def node_memory(*, head: bool, object_store: float) -> None:
+@click.option(
+    "--cpus",
+    type=click.IntRange(min=1),
+    help="What `ray start --num-cpus` is given, at most so many trials at once. Default: all.",
+)
+def node_memory(*, head: bool, object_store: float, cpus: int | None) -> None:
     """Print the bytes for `ray start --memory` on this node, and nothing else.
 
     ray start --address HEAD:6379 --object-store-memory 209715200 --memory $(headgate node-memory)
     """
     total = NodeMemory().total_bytes()
-    left = ray_memory_bytes(total, int(object_store), is_head=head)
+    left = ray_memory_bytes(total, int(object_store), cpus or available_cores(), is_head=head)
     if left == 0:
         raise click.ClickException(
             f"of {total // MIB} MiB nothing is left for trials beside Ray and an object store of "

@@ -14,7 +14,9 @@ import pytest
 import ray
 
 from tests.ray.ray_start import start_ray
-from workers.sandbox.agent import NodeAgent, agent_name, get_agent
+from workers.node.budget import trial_memory_bytes
+from workers.sandbox.agent import OOM_SCORE, NodeAgent, agent_name, get_agent
+from workers.sandbox.forkserver_main import OOM_SCORE as FORKSERVER_OOM_SCORE
 from workers.trial.job import FitJob, Outcome, SandboxLimits
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(180)]
@@ -63,6 +65,12 @@ def test_an_agent_is_found_again_and_describes_itself(
     assert found["node"] == node
     assert found["enforcement"].endswith("watchdog+rlimit")
     assert found["baseline_bytes"] > 10 << 20
+    assert found["gpus"] == []
+    total, available = found["memory_total_bytes"], found["memory_available_bytes"]
+    assert 0 < available <= total
+    assert found["used_bytes"] == 0
+    expected = trial_memory_bytes(total, available, 0)
+    assert found["memory_for_trials_bytes"] == expected
     again = get_agent(node, str(tmp_path), PRELOAD)
     assert ray.get(again.describe.remote())["pid"] == found["pid"]
     named: Any = ray.get_actor(agent_name(node, str(tmp_path)), namespace="headgate")
@@ -118,6 +126,43 @@ def test_a_killed_agent_takes_its_children_along_and_comes_back(node: str, tmp_p
     back = agent.describe.options(max_task_retries=-1).remote()
     assert ray.get(back)["pid"] != described["pid"]
     ray.kill(agent)
+
+
+def test_trials_are_taken_first_when_memory_runs_out(node: str, tmp_path: Path) -> None:
+    """The kernel takes a child before any Ray worker's equal, its agent and forkserver after."""
+
+    class Probe(NodeAgent):
+        def child_score(self) -> str:
+            code = "import sys; sys.exit(open('/proc/self/oom_score_adj').read())"
+            return self._sandbox.run("builtins:exec", code, LIMITS, f"{SEARCH}#1#").message
+
+    @ray.remote(num_cpus=0)
+    def worker_score() -> int:
+        return int(Path("/proc/self/oom_score_adj").read_text())
+
+    options: Any = {"num_cpus": 0, "max_concurrency": 8}
+    agent: Any = ray.remote(Probe).options(**options).remote(node, str(tmp_path), ())
+    described = ray.get(agent.describe.remote())
+    worker = ray.get(worker_score.remote())
+    assert "1000" in ray.get(agent.child_score.remote())
+    if os.geteuid() == 0:  # lowering takes a privilege
+        assert score_of(described["pid"]) == OOM_SCORE < worker
+        assert score_of(described["forkserver_pid"]) == FORKSERVER_OOM_SCORE < worker
+    assert worker <= 1000
+    ray.kill(agent)
+
+
+def test_simulated_gpus_are_described(node: str, tmp_path: Path) -> None:
+    variables = {"env_vars": {"HEADGATE_SIMULATED_GPUS": "24GiB,16GiB"}}
+    options: Any = {"num_cpus": 0, "runtime_env": variables}
+    agent: Any = ray.remote(NodeAgent).options(**options).remote(node, str(tmp_path), ())
+    found = ray.get(agent.describe.remote())["gpus"]
+    assert [(gpu["index"], gpu["memory_bytes"] >> 30) for gpu in found] == [(0, 24), (1, 16)]
+    ray.kill(agent)
+
+
+def score_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
 
 
 def test_a_cancelled_job_ends_at_once(node: str, tmp_path: Path) -> None:

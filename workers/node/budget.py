@@ -34,12 +34,15 @@ ROUNDING_BYTES = 64 * MIB
 
 RAY_NODE_BYTES = 320 * MIB
 RAY_HEAD_BYTES = 720 * MIB
-"""Anonymous memory of an idle node's Ray processes (raylet, agents, log monitor), and of a head
-with GCS, dashboard and job server, measured with Ray 2.60."""
+"""Ray's own processes on an idle node (raylet, agents, `ray start` itself), and on a head with GCS
+and dashboard: 284 and 628 MiB of anonymous memory measured with Ray 2.60, and some for their logs
+and growth."""
 
-SANDBOX_BYTES = 320 * MIB
-"""The node agent (a Ray worker, 140 MiB) and its forkserver with the libraries (121 MiB), and the
-children that wait for a job."""
+SANDBOX_BYTES = 224 * MIB
+"""The node agent (60 MiB), its forkserver with the libraries (121 MiB), a child that waits."""
+
+ACTOR_BYTES = 128 * MIB
+"""A Ray worker that runs trials: 114 MiB with Tune imported, one a core at most."""
 
 
 def guard_threshold_bytes(total_bytes: int) -> int:
@@ -64,14 +67,16 @@ def trial_memory_bytes(total_bytes: int, available_bytes: int, used_by_trials_by
     return _rounded(left)
 
 
-def ray_memory_bytes(total_bytes: int, object_store_bytes: int, *, is_head: bool) -> int:
+def ray_memory_bytes(
+    total_bytes: int, object_store_bytes: int, cores: int, *, is_head: bool
+) -> int:
     """What `ray start --memory` of a node should be given: the total less Ray itself, its object
-    store, the sandbox and the margin. Drivers and replicas are not in it: they are reserved in
-    Ray, as trials are.
+    store, the workers and the sandbox of trials, and the margin. Drivers and replicas are not in
+    it: they are reserved in Ray, as trials are.
     """
-    platform = RAY_HEAD_BYTES if is_head else RAY_NODE_BYTES
-    left = total_bytes - platform - object_store_bytes - SANDBOX_BYTES - margin_bytes(total_bytes)
-    return _rounded(left)
+    ray = (RAY_HEAD_BYTES if is_head else RAY_NODE_BYTES) + object_store_bytes
+    platform = ray + SANDBOX_BYTES + cores * ACTOR_BYTES
+    return _rounded(total_bytes - platform - margin_bytes(total_bytes))
 
 
 def _ray_line_bytes(total_bytes: int) -> int:

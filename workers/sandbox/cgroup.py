@@ -165,7 +165,7 @@ class TrialGroups:
         self._left = [group for group in self._left if not _is_removed(group.path)]
         group = TrialGroup(self._base / f"{next(self._numbers)}", self._dialect)
         try:
-            os.mkdir(group.path)  # noqa: PTH102 - as `os.rmdir` below
+            group.path.mkdir()
         except OSError:
             return None
         for file, text in self._dialect.on_start:
@@ -203,7 +203,7 @@ def open_groups(root: Path = CGROUP_ROOT, proc: Path = PROC) -> TrialGroups | No
         try:
             if dialect is _V2:
                 _enable_memory(parent)
-            os.mkdir(base)  # noqa: PTH102 - as `os.rmdir` below
+            base.mkdir()
         except OSError:
             continue
         with contextlib.suppress(OSError):
@@ -269,7 +269,7 @@ def _start_ticks(proc: Path, pid: int) -> str:
 def _is_removed(path: Path) -> bool:
     """Remove an empty group; whether it is gone. rmdir alone: a group's files go with it."""
     try:
-        os.rmdir(path)  # noqa: PTH106 - tests stand in for the kernel here
+        path.rmdir()
     except FileNotFoundError:
         return True
     except OSError:

@@ -132,12 +132,14 @@ def _ended_by_us(evidence: Evidence) -> Finding:
 
 
 def _over_limit(evidence: Evidence, witness: str) -> Finding:
-    return Finding(
-        "MEMORY_EXCEEDED",
-        witness,
-        f"used {_mib(evidence.peak_bytes)} of memory, its limit is {evidence.limit}; "
-        "raise the memory per trial or make the model smaller",
-    )
+    used = f"used {_mib(evidence.peak_bytes)} of memory, its limit is {evidence.limit}"
+    if witness == "cgroup":
+        used = (
+            f"met its limit of {evidence.limit} of memory, all its processes together; its first "
+            f"one used {_mib(evidence.peak_bytes)}"
+        )
+    cure = "raise the memory per trial or make the model smaller"
+    return Finding("MEMORY_EXCEEDED", witness, f"{used}; {cure}")
 
 
 def _out_of_time(evidence: Evidence) -> Finding:

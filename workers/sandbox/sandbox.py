@@ -242,26 +242,8 @@ class Sandbox:
             return self._server
 
     def _outcome(self, end: _End) -> Outcome:
-        child, limits = end.child, end.limits
-        peak = _peak_bytes(end)
-        raised = end.answer if isinstance(end.answer, Raised) else None
-        tail = output_tail(child.output.fileno())
-        finding = classify(
-            Evidence(
-                verdict=child.watched.verdict,
-                note=child.watched.note,
-                is_returned=isinstance(end.answer, Returned),
-                raised=raised,
-                exit_code=end.exited.code,
-                stderr_tail=tail,
-                peak_bytes=peak,
-                limits=limits,
-                room_bytes=child.watched.room_bytes,
-                was_killed_by_group=child.was_killed_by_group,
-                was_node_low=child.was_killed_for_node or self._guard.was_low,
-                has_backstop=self._has_backstop and limits.has_backstop,
-            )
-        )
+        evidence = self._evidence(end)
+        finding = classify(evidence)
         value = None
         if finding.kind == "OK" and isinstance(end.answer, Returned):
             value = pickle.loads(end.answer.payload)  # noqa: S301 - our own child wrote it
@@ -270,15 +252,32 @@ class Sandbox:
             value=value,
             message=finding.message,
             evidence=finding.evidence,
-            traceback=raised.traceback if raised is not None else "",
-            stderr_tail=tail,
-            exit_code=end.exited.code,
-            peak_memory_bytes=peak,
-            limit_bytes=limits.memory_bytes,
+            traceback=evidence.raised.traceback if evidence.raised is not None else "",
+            stderr_tail=evidence.stderr_tail,
+            exit_code=evidence.exit_code,
+            peak_memory_bytes=evidence.peak_bytes,
+            limit_bytes=end.limits.memory_bytes,
             cpu_seconds=end.exited.cpu_seconds,
             wall_seconds=end.wall_seconds,
-            enforcement=self._enforced(limits, is_grouped=child.is_grouped),
+            enforcement=self._enforced(end.limits, is_grouped=end.child.is_grouped),
             node=self._node,
+        )
+
+    def _evidence(self, end: _End) -> Evidence:
+        child, limits = end.child, end.limits
+        return Evidence(
+            verdict=child.watched.verdict,
+            note=child.watched.note,
+            is_returned=isinstance(end.answer, Returned),
+            raised=end.answer if isinstance(end.answer, Raised) else None,
+            exit_code=end.exited.code,
+            stderr_tail=output_tail(child.output.fileno()),
+            peak_bytes=_peak_bytes(end),
+            limits=limits,
+            room_bytes=child.watched.room_bytes,
+            was_killed_by_group=child.was_killed_by_group,
+            was_node_low=child.was_killed_for_node or self._guard.was_low,
+            has_backstop=self._has_backstop and limits.has_backstop,
         )
 
     def _early(self, kind: str, message: str, limits: SandboxLimits) -> Outcome:

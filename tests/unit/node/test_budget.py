@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from workers.node.budget import (
+    ACTOR_BYTES,
     OVERSHOOT_BYTES,
     guard_threshold_bytes,
     margin_bytes,
@@ -41,9 +42,10 @@ def test_what_trials_use_already_is_theirs() -> None:
 
 
 def test_a_node_is_given_less_than_it_has() -> None:
-    node = ray_memory_bytes(8 * GIB, GIB, is_head=False)
+    node = ray_memory_bytes(8 * GIB, GIB, 4, is_head=False)
     assert node % (64 * MIB) == 0
-    assert 5 * GIB < node < 8 * GIB - GIB - margin_bytes(8 * GIB)
-    assert ray_memory_bytes(8 * GIB, GIB, is_head=True) < node
-    assert ray_memory_bytes(8 * GIB, 2 * GIB, is_head=False) == node - GIB
-    assert ray_memory_bytes(512 * MIB, 0, is_head=True) == 0
+    assert 5 * GIB < node < 8 * GIB - GIB - 4 * ACTOR_BYTES - margin_bytes(8 * GIB)
+    assert ray_memory_bytes(8 * GIB, GIB, 4, is_head=True) < node
+    assert ray_memory_bytes(8 * GIB, 2 * GIB, 4, is_head=False) == node - GIB
+    assert ray_memory_bytes(8 * GIB, GIB, 8, is_head=False) == node - 4 * ACTOR_BYTES
+    assert ray_memory_bytes(512 * MIB, 0, 1, is_head=True) == 0

@@ -14,10 +14,10 @@ GIB = 1 << 30
 
 def test_it_prints_the_bytes_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(NodeMemory, "total_bytes", lambda _: 8 * GIB)
-    given = CliRunner().invoke(node_memory, ["--object-store", "1GiB"])
-    assert given.output == f"{ray_memory_bytes(8 * GIB, GIB, is_head=False)}\n"
-    head = CliRunner().invoke(node_memory, ["--object-store", "1GiB", "--head"])
-    assert head.output == f"{ray_memory_bytes(8 * GIB, GIB, is_head=True)}\n"
+    given = CliRunner().invoke(node_memory, ["--object-store", "1GiB", "--cpus", "3"])
+    assert given.output == f"{ray_memory_bytes(8 * GIB, GIB, 3, is_head=False)}\n"
+    head = CliRunner().invoke(node_memory, ["--object-store", "1GiB", "--cpus", "3", "--head"])
+    assert head.output == f"{ray_memory_bytes(8 * GIB, GIB, 3, is_head=True)}\n"
 
 
 def test_a_node_too_small_says_what_to_change(monkeypatch: pytest.MonkeyPatch) -> None:

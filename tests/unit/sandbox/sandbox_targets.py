@@ -64,6 +64,13 @@ def kill_oneself(_: None) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def burn_and_kill_oneself(_: None) -> None:
+    """Long enough for the guard to have looked."""
+    burn(None)
+    burn(None)
+    kill_oneself(None)
+
+
 def burn(_: None) -> None:
     end = time.process_time() + 0.2
     while time.process_time() < end:
@@ -79,6 +86,8 @@ def conditions(_: None) -> dict[str, Any]:
         "data": resource.getrlimit(resource.RLIMIT_DATA)[0],
         "stdin": sys.stdin.read(),
         "omp": os.environ["OMP_NUM_THREADS"],
+        "waiting": os.environ["OMP_WAIT_POLICY"],
+        "gpus": os.environ["CUDA_VISIBLE_DEVICES"],
         "secrets": [name for name in os.environ if name.startswith("HEADGATE_")],
     }
 

@@ -149,6 +149,38 @@ def test_a_killed_forkserver_loses_its_jobs_and_is_started_again(
     assert bare.forkserver_pid != first
 
 
+def test_a_waiting_child_that_was_killed_is_not_used(
+    bare: Sandbox, limits: SandboxLimits, watch: Watch
+) -> None:
+    waiting = bare._waiting
+    with waiting._changed:
+        assert waiting._changed.wait_for(lambda: waiting._spare is not None, 20)
+        assert waiting._spare is not None
+        pid, exited = waiting._spare.hello.pid, waiting._spare.exited
+    watch.take(pid)
+    os.kill(pid, signal.SIGKILL)
+    watch.wait_gone()
+    exited.result(20)
+    outcome = bare.run("sandbox_targets:conditions", None, limits, "k")
+    assert outcome.kind == "OK"
+    assert outcome.value["pid"] != pid
+
+
+def test_a_job_takes_the_waiting_child_and_has_another_made(
+    bare: Sandbox, limits: SandboxLimits
+) -> None:
+    waiting = bare._waiting
+    seen = []
+    for _ in range(3):
+        with waiting._changed:
+            assert waiting._changed.wait_for(lambda: waiting._spare is not None, 20)
+            assert waiting._spare is not None
+            seen.append(waiting._spare.hello.pid)
+        outcome = bare.run("sandbox_targets:conditions", None, limits, "k")
+        assert outcome.value["pid"] == seen[-1]
+    assert len(set(seen)) == 3
+
+
 def test_a_job_killed_from_outside_is_lost(
     bare: Sandbox, limits: SandboxLimits, fifo: Path, reported_pids: Pids
 ) -> None:

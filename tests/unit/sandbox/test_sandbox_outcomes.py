@@ -151,14 +151,17 @@ def test_a_child_is_confined(
     assert found["core"] == (0, 0)
     assert found["stdin"] == ""
     assert found["omp"] == "2"
+    assert found["waiting"] == "PASSIVE"
+    assert found["gpus"] == ""
     assert found["secrets"] == []
     backstop = found["data"]
     assert backstop > limits.memory_bytes * 1.1 + (160 << 20)
-    free = dataclasses.replace(limits, has_backstop=False, cpus=1)
+    free = dataclasses.replace(limits, has_backstop=False, cpus=1, gpu="1")
     outcome = sandbox.run("sandbox_targets:conditions", None, free, "k")
     assert outcome.enforcement == sandbox.enforcement.removesuffix("+rlimit")
     assert outcome.value["data"] == -1
     assert outcome.value["omp"] == "1"
+    assert outcome.value["gpus"] == "1"
 
 
 @pytest.mark.parametrize("cpus", [1, 2])

@@ -109,8 +109,8 @@ def test_a_search_gives_way_to_one_that_encodes_its_table(
     # its next trial may follow the one that still runs, the other place is to be given back
     assert worker.heartbeat(one, at_first.session).most_running == 1
     worker.admit(two, at_second.session, candidates(1))
-    worker.report(two, at_second.session, [running(0), ended(0)])
-    assert worker.heartbeat(one, at_first.session).most_running is None
+    worker.report(one, at_first.session, [ended(1)])
+    assert [t.number for t in worker.heartbeat(two, at_second.session).startable] == [0]
 
 
 def test_a_paused_search_starts_nothing_and_gives_its_room_away(
