@@ -139,10 +139,12 @@ class Controller:
             self._access.serve_http_port,
             self._access.serve_grpc_port,
             public_host=self._access.serve_public_host,
+            replica_memory_bytes=settings.gateway_memory_bytes,
         )
         self._service_settings = ServiceSettings(
             coverage=settings.coverage,
             max_running_searches=settings.max_running_searches,
+            driver_memory_bytes=settings.driver_memory_bytes,
             python=self._access.python,
             work_dir=settings.work_dir or str(data_dir.work),
             retention_seconds=settings.retention_seconds,
@@ -150,7 +152,9 @@ class Controller:
         self._heartbeats = Heartbeats(self._clock)
         StoreCollector(self._registry, self._store, self._clock, self._heartbeats.last)
         self._cluster_view = ClusterView(
-            self._service_settings.driver_memory_bytes * settings.max_running_searches
+            settings.driver_memory_bytes * settings.max_running_searches,
+            settings.gateway_memory_bytes,
+            settings.gateway_spare_bytes,
         )
         self._artifacts = FsArtifacts(settings.artifacts_uri or str(data_dir.artifacts))
         self._permits = Permits(
@@ -274,7 +278,9 @@ class Controller:
             self._metrics,
             loop_settings,
         )
-        deployments = DeploymentReconciler(self._store, self._gateway, self._clock, self._metrics)
+        deployments = DeploymentReconciler(
+            self._store, self._gateway, self._clock, self._metrics, self._cluster_view.serves
+        )
         retention = Retention(
             self._store, self._services.searches, self._clock, self._metrics, loop_settings
         )

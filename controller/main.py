@@ -12,26 +12,28 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from controller.adapters.local_ray import LocalRay, RaySize
+from controller.config_file import read_config
 from controller.data_dir import DataDir
 from controller.domain.calibration import LEAST_COVERAGE, MOST_COVERAGE
 from controller.domain.errors import HeadgateError
+from controller.domain.records import Quota
 from controller.lifetime import run
-from controller.settings import GIB, MIB, ControllerSettings
+from controller.settings import MIB, ControllerSettings
+from controller.sizing import LEAST_TRIAL_BYTES, Sizing, TooLittleMemory, sized, sized_for
 from headgate.cli.options import DURATION, SIZE
-from workers.node.machine import available_cores, available_memory_bytes
+from workers.node.machine import NodeMemory, available_cores
 
-# Measured on two cores: an idle head with dashboard holds 0.6-0.7 GiB of anonymous memory, Serve
-# with one replica 0.5 more, a search's driver 0.25, agent and forkserver 0.3, the controller 0.15.
-_PLATFORM_BYTES = 2 * GIB
-_LEAST_TRIAL_BYTES = 256 * MIB
 _OBJECT_STORE_BYTES = 128 * MIB  # results are small and tables are memory-mapped files
+
+log = logging.getLogger("headgate")
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -152,6 +154,11 @@ def _options(command: _F) -> _F:
             type=click.Path(dir_okay=False, path_type=Path),
             help="Gets the addresses as JSON once controller and Ray answer.",
         ),
+        click.option(
+            "--config",
+            type=click.Path(dir_okay=False, exists=True, path_type=Path),
+            help="YAML file; section `quotas` limits what namespaces may hold.",
+        ),
         click.option("--verbose", is_flag=True, help="Log debug messages."),
     ]
     for option in reversed(options):
@@ -166,7 +173,8 @@ def _options(command: _F) -> _F:
     "--memory",
     type=SIZE,
     metavar="SIZE",
-    help="Memory for trials, e.g. 4GiB. Default: what is free, less 2 GiB.",
+    help="Memory for trials, e.g. 4GiB; Ray, drivers and serving come on top. "
+    "Default: what is free, less those.",
 )
 def up(cpus: int | None, memory: float | None, **given: Any) -> None:  # noqa: ANN401 - see _settings
     """Start the controller with a Ray of its own (or with --ray-address, an existing one)."""
@@ -179,8 +187,12 @@ def up(cpus: int | None, memory: float | None, **given: Any) -> None:  # noqa: A
             )
         _serve(settings, None)
         return
-    size = RaySize(cpus or available_cores(), _trial_memory(memory), _OBJECT_STORE_BYTES)
-    _serve(settings, size)
+    cores = cpus or available_cores()
+    sizing = _sizing(memory, cores, settings.max_running_searches)
+    settings = replace(
+        settings, max_running_searches=sizing.searches, gateway_spare_bytes=sizing.spare_bytes
+    )
+    _serve(settings, RaySize(cores, sizing.ray_bytes, _OBJECT_STORE_BYTES))
 
 
 @click.command()
@@ -193,19 +205,20 @@ def controller(**given: Any) -> None:  # noqa: ANN401 - see _settings
     _serve(settings, None)
 
 
-def _trial_memory(asked: float | None) -> int:
-    """Bytes for trials: as asked, else what is left. Raises: UsageError when that is too little."""
+def _sizing(asked: float | None, cores: int, searches: int) -> Sizing:
+    """Memory for trials: as asked, else of what is left. Raises: UsageError when too little."""
     if asked is not None:
-        if asked < _LEAST_TRIAL_BYTES:
+        if asked < LEAST_TRIAL_BYTES:
             raise click.UsageError("--memory must be at least 256MiB; no family fits below")
-        return int(asked)
-    left = available_memory_bytes() - _PLATFORM_BYTES
-    if left < _LEAST_TRIAL_BYTES:
-        raise click.UsageError(
-            f"only {(left + _PLATFORM_BYTES) // MIB} MiB of memory are free; Ray and the controller"
-            " take 2 GiB; free some, or set --memory"
-        )
-    return left // (64 * MIB) * (64 * MIB)
+        return sized_for(int(asked), searches)
+    memory = NodeMemory()
+    try:
+        sizing = sized(memory.available_bytes(), memory.total_bytes(), cores, searches)
+    except TooLittleMemory as error:
+        raise click.UsageError(str(error)) from error
+    log.info("%d MiB of memory for trials, %d searches at once", sizing.trial_bytes >> 20,
+             sizing.searches)  # fmt: skip
+    return sizing
 
 
 def _settings(given: dict[str, Any]) -> ControllerSettings:
@@ -236,7 +249,18 @@ def _settings(given: dict[str, Any]) -> ControllerSettings:
         max_running_searches=given["max_running_searches"],
         retention_seconds=given["retention"],
         ready_file=given["ready_file"],
+        quotas=_quotas(given["config"]),
     )
+
+
+def _quotas(path: Path | None) -> Mapping[str, Quota]:
+    """Of a configuration file, none without one. Raises: UsageError."""
+    if path is None:
+        return {}
+    try:
+        return read_config(path.read_text())
+    except (OSError, ValueError) as error:
+        raise click.UsageError(f"--config {path}: {error}") from error
 
 
 def _check_address(option: str, value: str, *, may_be_empty: bool) -> None:

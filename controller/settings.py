@@ -64,6 +64,14 @@ class ControllerSettings:
     """Searches that run at once; others wait PENDING. At least 1."""
     retention_seconds: float | None = None
     """Ended searches are deleted so long after their end; None keeps them."""
+    driver_memory_bytes: int = 256 * MIB
+    """Bytes that Ray reserves for a search's driver; measured 250 MiB. So much for every search that
+    may run at once is taken off every node before trials get any."""
+    gateway_memory_bytes: int = 512 * MIB
+    """Bytes that Ray reserves for a serving replica, and that trials leave free while anything is
+    deployed; measured 0.5 GiB with Serve itself."""
+    gateway_spare_bytes: int = 0
+    """Bytes of a node that trials leave free for serving at all times."""
     quotas: Mapping[str, Quota] = field(default_factory=dict)
     """The most that a namespace may hold at once, by its id; section `quotas` of `--config`."""
     ready_file: Path | None = None

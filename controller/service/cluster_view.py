@@ -21,12 +21,21 @@ class ClusterStatus:
 class ClusterView:
     """The nodes as last seen. Thread-safe: each write replaces one immutable snapshot.
 
-    driver_memory_bytes: what drivers may hold on any node, taken off every node's memory, so that a
-    reservation never waits for memory that a driver has.
+    driver_memory_bytes: what drivers may hold on any node; gateway_memory_bytes: what serving holds
+    while anything is deployed; gateway_spare_bytes: what is left free for it at all times. They are
+    taken off every node's memory, so that a reservation never waits for memory that those have.
     """
 
-    def __init__(self, driver_memory_bytes: int = 0) -> None:
+    def __init__(
+        self,
+        driver_memory_bytes: int = 0,
+        gateway_memory_bytes: int = 0,
+        gateway_spare_bytes: int = 0,
+    ) -> None:
         self._driver_memory_bytes = driver_memory_bytes
+        self._gateway_memory_bytes = gateway_memory_bytes
+        self._gateway_spare_bytes = gateway_spare_bytes
+        self._is_serving = False
         self._status = ClusterStatus(None, "Ray has not been asked yet")
 
     def status(self) -> ClusterStatus:
@@ -41,18 +50,28 @@ class ClusterView:
         """Ray did not answer; the nodes stay as last seen."""
         self._status = ClusterStatus(self._status.nodes, problem)
 
+    def serves(self, is_serving: bool) -> None:
+        """Whether anything is deployed, or to be."""
+        self._is_serving = is_serving
+
+    def platform_bytes(self) -> int:
+        """What drivers and serving may hold of a node."""
+        serving = self._gateway_memory_bytes if self._is_serving else 0
+        return self._driver_memory_bytes + max(serving, self._gateway_spare_bytes)
+
     def capacity(self) -> Capacity | None:
         """What nodes have for trials; None when no node was ever seen."""
-        nodes = self._status.nodes
+        nodes, platform = self._status.nodes, self.platform_bytes()
         if not nodes:
             return None
         return Capacity(
             tuple(
                 NodeCapacity(
-                    max(0, node.memory_bytes - self._driver_memory_bytes),
+                    max(0, node.memory_bytes - platform),
                     node.cpus,
                     node.gpus,
                     node.node_id,
+                    node.gpu_memory_bytes,
                 )
                 for node in nodes
             )

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from controller.domain.errors import FailedPrecondition, Unavailable
@@ -101,7 +101,15 @@ def _moved(deployment: Deployment, state: DeploymentState, error: Failure | None
 class DeploymentReconciler:
     """One step at a time; the store is read and written in a thread."""
 
-    def __init__(self, store: Store, gateway: Gateway, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        store: Store,
+        gateway: Gateway,
+        clock: Clock,
+        metrics: Metrics,
+        serves: Callable[[bool], None] = lambda _: None,
+    ) -> None:
+        self._serves = serves
         self._store = store
         self._gateway = gateway
         self._clock = clock
@@ -115,6 +123,7 @@ class DeploymentReconciler:
         and no look is due. Does not raise when Ray is away or Serve refuses.
         """
         wish = await asyncio.to_thread(self._read)
+        self._serves(bool(wish.served))
         if not self._is_due(wish):
             return
         try:

@@ -11,7 +11,7 @@ from workers.driver.board import Board, Ended
 from workers.driver.control import Control
 from workers.driver.leaderboard import Leaderboard
 from workers.driver.reporter import Reporter
-from workers.driver.task import MAX_ATTEMPTS, Task
+from workers.driver.task import MAX_ATTEMPTS, MAX_INNOCENT_ATTEMPTS, Task
 from workers.trial.job import Outcome
 
 log = logging.getLogger("headgate.driver")
@@ -47,7 +47,7 @@ class Results:
         is_lost = outcome.kind in (events.LOST, events.CANCELLED)
         if is_lost and self._control.is_ending:
             outcome = Outcome(kind=events.CANCELLED, message="the search ended first")
-        elif is_lost and task.attempt < MAX_ATTEMPTS:
+        elif is_lost and task.attempt < _most_attempts(outcome):
             log.info("%s is run again: %s", task, outcome.message)
             self._board.put_back(task.again())
             return
@@ -96,3 +96,7 @@ class Results:
 
     def _tell(self, event: worker_service_pb2.TrialEvent, task: Task) -> None:
         log.info("%s", events.describe(event, task, self._metric))
+
+
+def _most_attempts(outcome: Outcome) -> int:
+    return MAX_INNOCENT_ATTEMPTS if outcome.evidence == events.NODE else MAX_ATTEMPTS

@@ -18,6 +18,9 @@ SUSPECT = "suspect"
 
 MAX_ATTEMPTS = 3
 """A trial whose worker is lost is started so often; then it FAILED."""
+MAX_INNOCENT_ATTEMPTS = 20
+"""A trial that was ended because its node ran out of memory, and was not to blame, is started so
+often."""
 
 
 @dataclass(frozen=True)

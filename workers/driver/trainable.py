@@ -6,15 +6,19 @@ trial does can hurt this Ray worker.
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError
+from ray.exceptions import GetTimeoutError, RayActorError
 from ray.tune import PlacementGroupFactory, Trainable
 
-from workers.driver.task import FitTask
+from workers.driver.task import AgentFinder, FitTask
 from workers.trial.job import Outcome
+
+AGENT_SECONDS = 60.0
+"""Longest wait for an agent that died to be back."""
 
 
 class TrialActor(Trainable):
@@ -55,5 +59,20 @@ def run_on_this_node(task: FitTask) -> Outcome:
                 return prepared
         outcome: Outcome = ray.get(agent.fit.remote(task.job, task.limits))
     except RayActorError as error:
+        _wait_for_agent(node_id, place.work_dir, place.get_agent)
         return Outcome(kind="LOST", message=f"the agent of node {node_id[:8]} was lost: {error}")
     return outcome
+
+
+def _wait_for_agent(node_id: str, work_dir: str, get_agent: AgentFinder) -> None:
+    """Returns when the node's agent is back, or was not for a while: the next attempt must not be
+    lost to the same death. It takes seconds to load the libraries.
+    """
+    deadline = time.monotonic() + AGENT_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            ray.get(get_agent(node_id, work_dir).describe.remote(), timeout=AGENT_SECONDS)
+        except (RayActorError, GetTimeoutError):
+            time.sleep(0.2)
+        else:
+            return

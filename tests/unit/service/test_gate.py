@@ -178,3 +178,15 @@ def test_the_table_itself_is_taken_off_every_node(
     open_ended = replace(setting, limits=Limits())
     cap = gate.cap_bytes(open_ended)
     assert cap == (4 << 30) - 10**6 * (4 * 40 + 8)
+
+
+def test_what_serving_holds_is_taken_off_while_anything_is_deployed() -> None:
+    view = ClusterView(0, gateway_memory_bytes=512 * MIB, gateway_spare_bytes=128 * MIB)
+    view.saw((Node("a", 4.0, 0.0, 1024 * MIB),))
+    sizes = []
+    for is_serving in (False, True, False):
+        view.serves(is_serving)
+        capacity = view.capacity()
+        assert capacity is not None
+        sizes.append(capacity.nodes[0].memory_bytes // MIB)
+    assert sizes == [896, 512, 896]
