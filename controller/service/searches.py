@@ -141,7 +141,7 @@ class SearchService:
     def update(
         self, name: SearchName, spec: SearchSpec, paths: tuple[str, ...], etag: str = ""
     ) -> SearchView:
-        """Raises: NotFound, EtagMismatch, InvalidArgument, FailedPrecondition."""
+        """Raises: NotFound, EtagMismatch, InvalidArgument, FailedPrecondition, NothingFits."""
         return self._steer(
             name, etag, lambda tx, search: self._steering.update(tx, search, spec, paths)
         )

@@ -21,6 +21,7 @@ from controller.service import tokens
 from controller.service.catalog import FamilyCatalog
 from controller.service.changes import changed_spec
 from controller.service.endings import Ended, all_trials, store_end
+from controller.service.fitting import resized
 from controller.service.gate import Gate
 
 _S = SearchState
@@ -100,7 +101,7 @@ class Steering:
     def update(
         self, tx: Transaction, search: Search, spec: SearchSpec, paths: tuple[str, ...]
     ) -> Search:
-        """Raises: InvalidArgument, FailedPrecondition when it is ending or has ended."""
+        """Raises: InvalidArgument, NothingFits; FailedPrecondition when it is ending or ended."""
         if search.state not in (_S.PENDING, _S.RUNNING, _S.PAUSED):
             raise FailedPrecondition(
                 f"{search.name} is {search.state.value}, so nothing of it can change; "
@@ -126,11 +127,9 @@ class Steering:
         )
 
     def _resized(self, tx: Transaction, updated: Search, before: Search) -> Search:
-        """The reservation sizes under the new limits and families."""
+        """The reservation sizes under the new limits and families. Raises: NothingFits."""
         is_same = updated.spec.limits == before.spec.limits
         dataset = tx.get(Dataset, updated.spec.dataset)
         if dataset is None or (is_same and updated.spec.families == before.spec.families):
             return updated
-        shape = self._gate.shape(dataset, updated.plan, updated.spec)
-        sizes = self._gate.sizes(updated.spec, shape)
-        return replace(updated, reservation_sizes_bytes=sizes)
+        return resized(self._gate, self._catalog, updated, dataset)

@@ -34,6 +34,7 @@ from controller.service.calibrator import Calibrator
 from controller.service.catalog import FamilyCatalog
 from controller.service.endings import all_trials
 from controller.service.finishing import Finishing, bundle_uri
+from controller.service.fitting import sized
 from controller.service.gate import Gate
 from controller.service.heartbeats import Heartbeats
 from controller.service.permits import Permits
@@ -119,9 +120,8 @@ class WorkerService:
         )
 
     def _sized(self, search: Search, dataset: Dataset) -> Search:
-        """Reservation sizes for the cluster as it is now."""
-        shape = self._gate.shape(dataset, search.plan, search.spec)
-        return replace(search, reservation_sizes_bytes=self._gate.sizes(search.spec, shape))
+        """Reservation sizes for the cluster as it is now, or the end when nothing fits it."""
+        return sized(self._gate, self._catalog, search, dataset, self._clock.now())
 
     def _assignment(
         self, tx: Transaction, search: Search, dataset: Dataset, directive: Directive

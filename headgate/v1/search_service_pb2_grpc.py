@@ -186,7 +186,7 @@ class SearchServiceServicer:
     def UpdateSearch(self, request, context):
         """Changes budget, families or limits of a search that has not ended; the driver takes them up
         within seconds. Fails with INVALID_ARGUMENT (a path that cannot change), FAILED_PRECONDITION
-        (it has ended).
+        (it has ended, or no candidate of the space could fit the new limits).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -67,7 +67,7 @@ class SearchServiceStub:
     UpdateSearch: _grpc.UnaryUnaryMultiCallable[_search_service_pb2.UpdateSearchRequest, _search_pb2.Search]
     """Changes budget, families or limits of a search that has not ended; the driver takes them up
     within seconds. Fails with INVALID_ARGUMENT (a path that cannot change), FAILED_PRECONDITION
-    (it has ended).
+    (it has ended, or no candidate of the space could fit the new limits).
     """
     DeleteSearch: _grpc.UnaryUnaryMultiCallable[_search_service_pb2.DeleteSearchRequest, _empty_pb2.Empty]
     """Deletes a search that has ended, with its trials, logs and files; its model stays. Fails with
@@ -124,7 +124,7 @@ class SearchServiceAsyncStub(SearchServiceStub):
     UpdateSearch: _aio.UnaryUnaryMultiCallable[_search_service_pb2.UpdateSearchRequest, _search_pb2.Search]  # type: ignore[assignment]
     """Changes budget, families or limits of a search that has not ended; the driver takes them up
     within seconds. Fails with INVALID_ARGUMENT (a path that cannot change), FAILED_PRECONDITION
-    (it has ended).
+    (it has ended, or no candidate of the space could fit the new limits).
     """
     DeleteSearch: _aio.UnaryUnaryMultiCallable[_search_service_pb2.DeleteSearchRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Deletes a search that has ended, with its trials, logs and files; its model stays. Fails with
@@ -232,7 +232,7 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_search_pb2.Search, _abc.Awaitable[_search_pb2.Search]]:
         """Changes budget, families or limits of a search that has not ended; the driver takes them up
         within seconds. Fails with INVALID_ARGUMENT (a path that cannot change), FAILED_PRECONDITION
-        (it has ended).
+        (it has ended, or no candidate of the space could fit the new limits).
         """
 
     @_abc_1.abstractmethod
