@@ -65,7 +65,7 @@ class ControllerSettings:
     retention_seconds: float | None = None
     """Ended searches are deleted so long after their end; None keeps them."""
     driver_memory_bytes: int = 256 * MIB
-    """Bytes that Ray reserves for a search's driver; measured 250 MiB. So much for every search that
+    """Bytes that Ray reserves for a search's driver; measured 250 MiB. So much for each search that
     may run at once is taken off every node before trials get any."""
     gateway_memory_bytes: int = 512 * MIB
     """Bytes that Ray reserves for a serving replica, and that trials leave free while anything is

@@ -18,9 +18,9 @@ Trial = trial_pb2.Trial
 TrialEvent = worker_service_pb2.TrialEvent
 
 LOST = "LOST"
+"""`Outcome.kind` of a fit whose worker, agent or node was lost."""
 NODE = "node"
 """`Outcome.evidence` of a trial that its node ended for want of memory."""
-"""`Outcome.kind` of a fit whose worker, agent or node was lost."""
 CANCELLED = "CANCELLED"
 """`Outcome.kind` of a fit that was ended by order."""
 
