@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry, disable_created_metrics
 from controller.adapters.artifacts import FsArtifacts
 from controller.adapters.local_ray import LocalRay
 from controller.adapters.prometheus import PrometheusMetrics
+from controller.adapters.prometheus_ledger import LedgerCollector
 from controller.adapters.prometheus_store import StoreCollector
 from controller.adapters.ray_rest import RayRest
 from controller.adapters.serve_rest import ServeGateway
@@ -164,6 +165,7 @@ class Controller:
             settings.quotas,
             self._metrics.trial_waited,
         )
+        LedgerCollector(self._registry, self._permits.statistics)
         self._services = self._build_services()
         self._api = build_server(
             self._services,

@@ -21,6 +21,7 @@ from controller.adapters.artifacts import FsArtifacts
 from controller.adapters.fake_cluster import FakeCluster
 from controller.adapters.fake_gateway import FakeGateway
 from controller.adapters.prometheus import PrometheusMetrics
+from controller.adapters.prometheus_ledger import LedgerCollector
 from controller.adapters.prometheus_store import StoreCollector
 from controller.adapters.sql_store import SqlStore
 from controller.api.methods import CODES, METHODS
@@ -100,6 +101,8 @@ class InProcessController:
         settings = ServiceSettings()
         calibrator = Calibrator(store, FAMILIES, settings.coverage, self.metrics.calibrated)
         gate = Gate(catalog, view, calibrator)
+        permits = Permits(store, view, clock, waited=self.metrics.trial_waited)
+        LedgerCollector(self.registry, permits.statistics)
         reader = ReaderProcess(_READER_MEMORY_BYTES, _READER_SECONDS)
         max_bytes = self.settings.max_upload_bytes
         return Services(
@@ -121,7 +124,7 @@ class InProcessController:
                 self.heartbeats,
                 clock,
                 self.metrics,
-                Permits(store, view, clock, waited=self.metrics.trial_waited),
+                permits,
                 calibrator,
             ),
         )

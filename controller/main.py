@@ -29,6 +29,7 @@ from controller.lifetime import run
 from controller.settings import MIB, ControllerSettings
 from controller.sizing import LEAST_TRIAL_BYTES, Sizing, TooLittleMemory, sized, sized_for
 from headgate.cli.options import DURATION, SIZE
+from workers.node.gpus import BadInventory, Gpu, inventory
 from workers.node.machine import NodeMemory, available_cores
 
 _OBJECT_STORE_BYTES = 128 * MIB  # results are small and tables are memory-mapped files
@@ -192,7 +193,7 @@ def up(cpus: int | None, memory: float | None, **given: Any) -> None:  # noqa: A
     settings = replace(
         settings, max_running_searches=sizing.searches, gateway_spare_bytes=sizing.spare_bytes
     )
-    _serve(settings, RaySize(cores, sizing.ray_bytes, _OBJECT_STORE_BYTES))
+    _serve(settings, RaySize(cores, sizing.ray_bytes, _OBJECT_STORE_BYTES, len(_gpus())))
 
 
 @click.command()
@@ -203,6 +204,14 @@ def controller(**given: Any) -> None:  # noqa: ANN401 - see _settings
     if not settings.ray_address:
         raise click.UsageError("--ray-address is needed; `headgate up` brings a Ray of its own")
     _serve(settings, None)
+
+
+def _gpus() -> tuple[Gpu, ...]:
+    """The GPUs of this machine. Raises: UsageError."""
+    try:
+        return inventory(os.environ)
+    except BadInventory as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _sizing(asked: float | None, cores: int, searches: int) -> Sizing:

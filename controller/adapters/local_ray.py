@@ -46,12 +46,13 @@ _AGENT_GRPC, _DASHBOARD_METRICS, _SERVE_HTTP, _SERVE_GRPC = range(8, 12)
 @dataclass(frozen=True)
 class RaySize:
     """cpus: cores that trials may use. memory_bytes: memory that trials may use, Ray's `memory`
-    resource. object_store_bytes: Ray's shared-memory store.
+    resource. object_store_bytes: Ray's shared-memory store. gpus: devices that trials may use.
     """
 
     cpus: int
     memory_bytes: int
     object_store_bytes: int
+    gpus: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class RunRecord:
     object_store_bytes: int
     python: str
     link: str = ""
+    gpus: int = 0
 
     @property
     def head(self) -> ProcessIdentity:
@@ -195,6 +197,7 @@ class LocalRay:
             "--max-worker-port=0",
             *(f"--{name}={self._port(place)}" for name, place in ports.items()),
             f"--num-cpus={self._size.cpus}",
+            f"--num-gpus={self._size.gpus}",
             f"--memory={self._size.memory_bytes}",
             f"--object-store-memory={self._size.object_store_bytes}",
             f"--temp-dir={self._temp_dir()}",
@@ -268,7 +271,7 @@ class LocalRay:
 
     def _try_adopt(self, left: RunRecord) -> bool:
         """True when the Ray that was left is alive, of the same size and ours to use."""
-        recorded_size = RaySize(left.cpus, left.memory_bytes, left.object_store_bytes)
+        recorded_size = RaySize(left.cpus, left.memory_bytes, left.object_store_bytes, left.gpus)
         if not left.head.is_alive or recorded_size != self._size or left.python != sys.executable:
             return False
         ports = retake_block(left.first_port)

@@ -26,9 +26,9 @@
 | headgate_reconcile_last_success_timestamp_seconds | gauge | | its lag: `time()` less this |
 | headgate_idempotent_replays_total | counter | method | calls answered from memory |
 
-`controller.adapters.prometheus_store` adds what is read from the store. Labels are bounded: never
-a name of a search, trial, model or user. Every combination exists from the start, so that `rate()`
-and `absent()` work.
+`controller.adapters.prometheus_store` adds what is read from the store, and `prometheus_ledger`
+what the ledger says. Labels are bounded: never a name of a search, trial, model or user. Every
+combination exists from the start, so that `rate()` and `absent()` work.
 """
 
 from __future__ import annotations

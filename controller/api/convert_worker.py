@@ -20,7 +20,14 @@ from controller.api.convert_trial import (
     usage_from_proto,
 )
 from controller.domain.errors import InvalidField
-from controller.domain.records import Candidate, Directive, Origin, Trial, TrialEvent
+from controller.domain.records import (
+    Candidate,
+    Directive,
+    NodeReport,
+    Origin,
+    Trial,
+    TrialEvent,
+)
 from controller.domain.states import TrialState
 from controller.service.views import (
     Assignment,
@@ -105,6 +112,14 @@ def _event(event: pb.TrialEvent, field: str) -> TrialEvent:
             if event.HasField("failure")
             else None
         ),
+    )
+
+
+def nodes_from_proto(nodes: Iterable[pb.NodeReport]) -> tuple[NodeReport, ...]:
+    """What agents measured."""
+    return tuple(
+        NodeReport(each.node_id, each.memory_for_trials_bytes, each.gpu_memory_bytes)
+        for each in nodes
     )
 
 

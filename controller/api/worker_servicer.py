@@ -14,6 +14,7 @@ from controller.api.convert_worker import (
     directive_to_proto,
     events_from_proto,
     finish_from_proto,
+    nodes_from_proto,
     replayed_trial_to_proto,
 )
 from controller.api.credentials import bearer_token
@@ -85,6 +86,7 @@ class WorkerServicer(worker_service_pb2_grpc.WorkerServiceServicer):
             request.spec_revision,
             request.phase,
             from_duration(request.unreachable),
+            nodes_from_proto(request.nodes),
         )
         return pb.HeartbeatResponse(directive=directive_to_proto(directive))
 

@@ -488,6 +488,15 @@ class Directive:
 
 
 @dataclass(frozen=True)
+class NodeReport:
+    """What a node's agent measured; `headgate.v1.NodeReport` documents each field."""
+
+    node_id: str
+    memory_for_trials_bytes: int
+    gpu_memory_bytes: int = 0
+
+
+@dataclass(frozen=True)
 class Candidate:
     """What a driver proposes."""
 

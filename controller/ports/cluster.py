@@ -36,15 +36,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Node:
-    """A living node: the CPUs, GPUs and memory (bytes) that Ray may give to trials on it.
-    gpu_memory_bytes: of one of its GPUs, 0 when that is not known.
-    """
+    """A living node: the CPUs, GPUs and memory (bytes) that Ray may give to trials on it."""
 
     node_id: str
     cpus: float
     gpus: float
     memory_bytes: int
-    gpu_memory_bytes: int = 0
 
 
 class Cluster(Protocol):

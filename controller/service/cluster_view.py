@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from controller.domain.admission import Capacity, NodeCapacity
+from controller.domain.records import NodeReport
 from controller.ports.cluster import Node
+
+REPORT_SECONDS = 60.0
+"""What an agent measured counts so long; drivers ask every 10 s."""
+_NO_LIMIT = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,7 @@ class ClusterView:
         self._gateway_memory_bytes = gateway_memory_bytes
         self._gateway_spare_bytes = gateway_spare_bytes
         self._is_serving = False
+        self._reports: dict[str, tuple[NodeReport, float]] = {}
         self._status = ClusterStatus(None, "Ray has not been asked yet")
 
     def status(self) -> ClusterStatus:
@@ -59,20 +66,45 @@ class ClusterView:
         serving = self._gateway_memory_bytes if self._is_serving else 0
         return self._driver_memory_bytes + max(serving, self._gateway_spare_bytes)
 
+    def measured(self, reports: Iterable[NodeReport], now: float) -> None:
+        """What the agents of nodes say that is there."""
+        news = {each.node_id: (each, now) for each in reports}
+        if news:
+            self._reports = self._reports | news
+
     def capacity(self) -> Capacity | None:
-        """What nodes have for trials; None when no node was ever seen."""
-        nodes, platform = self._status.nodes, self.platform_bytes()
+        """What nodes have for trials by Ray's figures; None when no node was ever seen."""
+        nodes = self._status.nodes
         if not nodes:
+            return None
+        return Capacity(tuple(self._capacity_of(node) for node in nodes))
+
+    def present_capacity(self, now: float) -> Capacity | None:
+        """As `capacity`, and never more than was measured lately: something else may use the node.
+
+        What may start is decided by it; what can ever fit is not, as the rest may go again.
+        """
+        capacity = self.capacity()
+        if capacity is None:
             return None
         return Capacity(
             tuple(
-                NodeCapacity(
-                    max(0, node.memory_bytes - platform),
-                    node.cpus,
-                    node.gpus,
-                    node.node_id,
-                    node.gpu_memory_bytes,
-                )
-                for node in nodes
+                replace(node, memory_bytes=min(node.memory_bytes, self._left(node.name, now)))
+                for node in capacity.nodes
             )
+        )
+
+    def _left(self, node_id: str, now: float) -> int:
+        report, told_at = self._reports.get(node_id, (None, 0.0))
+        is_known = report is not None and now - told_at <= REPORT_SECONDS
+        return report.memory_for_trials_bytes if report is not None and is_known else _NO_LIMIT
+
+    def _capacity_of(self, node: Node) -> NodeCapacity:
+        report, _ = self._reports.get(node.node_id, (None, 0.0))
+        return NodeCapacity(
+            max(0, node.memory_bytes - self.platform_bytes()),
+            node.cpus,
+            node.gpus,
+            node.node_id,
+            report.gpu_memory_bytes if report is not None else 0,
         )

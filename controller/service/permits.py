@@ -14,7 +14,15 @@ from controller.domain import ledger
 from controller.domain.admission import NodeCapacity
 from controller.domain.ledger import Allotment, Claim, Need, Standing, Statistics
 from controller.domain.names import SearchName
-from controller.domain.records import Dataset, Decision, Quota, Reservation, Search, Trial
+from controller.domain.records import (
+    Dataset,
+    Decision,
+    NodeReport,
+    Quota,
+    Reservation,
+    Search,
+    Trial,
+)
 from controller.domain.states import (
     TRIAL_NEXT,
     SearchState,
@@ -104,6 +112,10 @@ class Permits:
         with self._lock:
             return self._most_running.get(search)
 
+    def measured(self, reports: Sequence[NodeReport]) -> None:
+        """What agents measured on their nodes."""
+        self._cluster_view.measured(reports, self._clock.now())
+
     def startable(self, search: str) -> tuple[Trial, ...]:
         """The trials of a search that may start, as of the last `settle`."""
         with self._lock:
@@ -164,7 +176,7 @@ class Permits:
             return list(self._open.values())
 
     def _nodes(self) -> tuple[NodeCapacity, ...]:
-        capacity = self._cluster_view.capacity()
+        capacity = self._cluster_view.present_capacity(self._clock.now())
         if capacity is None:
             return ()
         return capacity.less(sum(each.table_bytes for each in self._snapshot())).nodes

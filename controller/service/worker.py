@@ -17,6 +17,7 @@ from controller.domain.records import (
     Dataset,
     Directive,
     DirectiveMode,
+    NodeReport,
     Search,
     Trial,
     TrialEvent,
@@ -207,14 +208,16 @@ class WorkerService:
         spec_revision: int = 0,
         phase: str = "",
         unreachable_seconds: float = 0.0,
+        nodes: Sequence[NodeReport] = (),
     ) -> Directive:
-        """The driver is alive."""
+        """The driver is alive. nodes: what agents measured."""
         now = self._clock.now()
         with self._store.transaction() as tx:
             before = self._owned(tx, token, session)
             search = self._charged(before, unreachable_seconds, now)
             if not is_search_final(search.state):
                 search = replace(search, phase=phase)
+            self._permits.measured(nodes)
             steered, directive = self._settle(tx, before, search, spec_revision)
         self._tell(steered)
         self._heartbeats.heard(before.name)

@@ -98,7 +98,6 @@ def trials(session: Session, name: str, state: tuple[str, ...]) -> None:
 
 def _row(trial: trial_pb2.Trial) -> tuple[str, ...]:
     verdict = trial.verdict
-    is_rejected = trial.state == TrialState.REJECTED
     reserved = verdict.reservation.memory_bytes
     used = trial.usage.peak_memory_bytes
     seconds = trial.usage.wall_time.ToTimedelta().total_seconds()
@@ -111,8 +110,14 @@ def _row(trial: trial_pb2.Trial) -> tuple[str, ...]:
         format_bytes(verdict.prediction.peak_memory_bytes),
         format_bytes(reserved) if reserved else "",
         format_bytes(used) if used else "",
-        verdict.message if is_rejected else trial.failure.message,
+        _why(trial),
     )
+
+
+def _why(trial: trial_pb2.Trial) -> str:
+    """What there is to say: the failure, or what the gate did beside letting it in."""
+    is_plain = trial.verdict.decision == trial_pb2.Verdict.ADMITTED and not trial.history
+    return trial.failure.message or ("" if is_plain else trial.verdict.message)
 
 
 @click.command()

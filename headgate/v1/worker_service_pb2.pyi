@@ -169,16 +169,28 @@ class ReportTrialsResponse(_message.Message):
     def __init__(self, directive: _Optional[_Union[Directive, _Mapping]] = ..., trials: _Optional[_Iterable[_Union[_trial_pb2.Trial, _Mapping]]] = ...) -> None: ...
 
 class HeartbeatRequest(_message.Message):
-    __slots__ = ("session", "spec_revision", "phase", "unreachable")
+    __slots__ = ("session", "spec_revision", "phase", "unreachable", "nodes")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     SPEC_REVISION_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
     UNREACHABLE_FIELD_NUMBER: _ClassVar[int]
+    NODES_FIELD_NUMBER: _ClassVar[int]
     session: str
     spec_revision: int
     phase: str
     unreachable: _duration_pb2.Duration
-    def __init__(self, session: _Optional[str] = ..., spec_revision: _Optional[int] = ..., phase: _Optional[str] = ..., unreachable: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    nodes: _containers.RepeatedCompositeFieldContainer[NodeReport]
+    def __init__(self, session: _Optional[str] = ..., spec_revision: _Optional[int] = ..., phase: _Optional[str] = ..., unreachable: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., nodes: _Optional[_Iterable[_Union[NodeReport, _Mapping]]] = ...) -> None: ...
+
+class NodeReport(_message.Message):
+    __slots__ = ("node_id", "memory_for_trials_bytes", "gpu_memory_bytes")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_FOR_TRIALS_BYTES_FIELD_NUMBER: _ClassVar[int]
+    GPU_MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    memory_for_trials_bytes: int
+    gpu_memory_bytes: int
+    def __init__(self, node_id: _Optional[str] = ..., memory_for_trials_bytes: _Optional[int] = ..., gpu_memory_bytes: _Optional[int] = ...) -> None: ...
 
 class HeartbeatResponse(_message.Message):
     __slots__ = ("directive",)

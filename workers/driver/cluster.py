@@ -14,6 +14,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
+from headgate.v1 import worker_service_pb2
 from workers.driver.task import AgentFinder, Reservation
 from workers.sandbox.agent import RAY_NAMESPACE, agent_name
 from workers.trial.job import Outcome, PrepareJob, RefitJob, SandboxLimits
@@ -22,6 +23,8 @@ log = logging.getLogger("headgate.driver")
 
 WARM_WORKERS = 16
 """Most worker processes that import Tune ahead of the first trials."""
+DESCRIBE_SECONDS = 20.0
+"""How long an agent may take to say what its node has."""
 RELEASE_SECONDS = 20.0
 """How long the agents may take to free a search's data at its end."""
 
@@ -72,6 +75,22 @@ class Cluster:
         it is not there yet.
         """
         return self._run("refit", job, limits, held, prepare)
+
+    def measure(self) -> list[worker_service_pb2.NodeReport]:
+        """What the agents find on their nodes now, without those that do not answer. Blocks."""
+        found = []
+        for agent in list(self._agents()):
+            with contextlib.suppress(RayError):
+                told = ray.get(agent.describe.remote(), timeout=DESCRIBE_SECONDS)
+                sizes = [gpu["memory_bytes"] for gpu in told["gpus"]]
+                found.append(
+                    worker_service_pb2.NodeReport(
+                        node_id=told["node"],
+                        memory_for_trials_bytes=told["memory_for_trials_bytes"],
+                        gpu_memory_bytes=min(sizes, default=0),
+                    )
+                )
+        return found
 
     def cancel(self, search: str) -> None:
         """Ends all fits of the search on all nodes. Does not wait."""

@@ -32,6 +32,7 @@ class Control:
         self._fatal: BaseException | None = None
         self._phase = "starting"
         self._is_hungry = False
+        self._nodes: tuple[worker_service_pb2.NodeReport, ...] = ()
         self._most_running: int | None = None
         self._promote: Callable[[Sequence[trial_pb2.Trial]], None] | None = None
 
@@ -144,6 +145,17 @@ class Control:
         """Wall time left of the budget; None without a time budget."""
         with self.changed:
             return None if self._deadline is None else max(0.0, self._deadline - self._clock())
+
+    def measured(self, nodes: Sequence[worker_service_pb2.NodeReport]) -> None:
+        """What agents measured, for the next heartbeat."""
+        with self.changed:
+            self._nodes = tuple(nodes)
+
+    def take_nodes(self) -> tuple[worker_service_pb2.NodeReport, ...]:
+        """What agents measured since the last call."""
+        with self.changed:
+            nodes, self._nodes = self._nodes, ()
+            return nodes
 
     @property
     def most_running(self) -> int | None:

@@ -130,9 +130,14 @@ class ControllerClient:
 
         return self._patiently(lambda: self._carrying(attempt))
 
-    def heartbeat(self, spec_revision: int, phase: str) -> worker_service_pb2.Directive:
-        """Says that the driver is alive."""
-        return self._patiently(lambda: self._heartbeat(spec_revision, phase)).directive
+    def heartbeat(
+        self,
+        spec_revision: int,
+        phase: str,
+        nodes: Sequence[worker_service_pb2.NodeReport] = (),
+    ) -> worker_service_pb2.Directive:
+        """Says that the driver is alive, and what agents measured on their nodes."""
+        return self._patiently(lambda: self._heartbeat(spec_revision, phase, nodes)).directive
 
     def finish(
         self,
@@ -155,7 +160,12 @@ class ControllerClient:
         self._closed.set()
         self._channel.close()
 
-    def _heartbeat(self, spec_revision: int, phase: str) -> worker_service_pb2.HeartbeatResponse:
+    def _heartbeat(
+        self,
+        spec_revision: int,
+        phase: str,
+        nodes: Sequence[worker_service_pb2.NodeReport] = (),
+    ) -> worker_service_pb2.HeartbeatResponse:
         self._phase = phase
 
         def attempt(unreachable: duration_pb2.Duration) -> worker_service_pb2.HeartbeatResponse:
@@ -164,6 +174,7 @@ class ControllerClient:
                 spec_revision=spec_revision,
                 phase=phase,
                 unreachable=unreachable,
+                nodes=nodes,
             )
             return self._send(self._stub.Heartbeat, request)
 

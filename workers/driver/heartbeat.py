@@ -15,7 +15,8 @@ def beat(client: ControllerClient, control: Control) -> None:
     while True:
         control.check()
         phase = control.phase
-        control.apply(client.heartbeat(control.spec_revision, phase))
+        nodes = control.take_nodes()
+        control.apply(client.heartbeat(control.spec_revision, phase, nodes))
         _pause(control, phase)
 
 

@@ -30,6 +30,8 @@ log = logging.getLogger("headgate.driver")
 
 CANCEL_AGAIN_SECONDS = 0.5
 """Running fits are told to end so often: one may have begun just after the last time."""
+MEASURE_SECONDS = 10.0
+"""How often agents are asked what their nodes have."""
 PREPARE_ATTEMPTS = 3
 """Encoding is started so often when its worker is lost."""
 
@@ -74,6 +76,7 @@ class Session:
         candidates = self._candidates(outcome.value)
         feeding = self._control.spawn("candidates", candidates.run)
         self._control.spawn("canceller", self._cancel_when_ending)
+        self._control.spawn("measuring", self._measure_nodes)
         self._search()
         feeding.join()
         self._finish(self._end())
@@ -171,6 +174,12 @@ class Session:
 
     def _cancel(self) -> None:
         self._cluster.cancel(self._assignment.name)
+
+    def _measure_nodes(self) -> None:
+        """A thread's work: has the agents say what their nodes have, until the search ends."""
+        while not self._control.is_ending:
+            self._control.measured(self._cluster.measure())
+            self._control.wait_for(lambda: self._control.is_ending, MEASURE_SECONDS)
 
     def _cancel_when_ending(self) -> None:
         """A thread's work: ends running fits from when the search ends until none is left."""

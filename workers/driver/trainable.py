@@ -7,6 +7,7 @@ trial does can hurt this Ray worker.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ray.exceptions import GetTimeoutError, RayActorError
 from ray.tune import PlacementGroupFactory, Trainable
 
 from workers.driver.task import AgentFinder, FitTask
-from workers.trial.job import Outcome
+from workers.trial.job import Outcome, SandboxLimits
 
 AGENT_SECONDS = 60.0
 """Longest wait for an agent that died to be back."""
@@ -57,11 +58,18 @@ def run_on_this_node(task: FitTask) -> Outcome:
             prepared: Outcome = ray.get(agent.prepare.remote(place.prepare, place.prepare_limits))
             if prepared.kind != "OK":
                 return prepared
-        outcome: Outcome = ray.get(agent.fit.remote(task.job, task.limits))
+        outcome: Outcome = ray.get(agent.fit.remote(task.job, _with_gpus(task)))
     except RayActorError as error:
         _wait_for_agent(node_id, place.work_dir, place.get_agent)
         return Outcome(kind="LOST", message=f"the agent of node {node_id[:8]} was lost: {error}")
     return outcome
+
+
+def _with_gpus(task: FitTask) -> SandboxLimits:
+    """The limits, with the devices that Ray holds for this worker."""
+    if not task.reservation.gpus:
+        return task.limits
+    return replace(task.limits, gpu=",".join(str(each) for each in ray.get_gpu_ids()))
 
 
 def _wait_for_agent(node_id: str, work_dir: str, get_agent: AgentFinder) -> None:

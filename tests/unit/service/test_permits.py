@@ -6,13 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from controller.adapters.fake_clock import FakeClock
+from controller.adapters.prometheus_ledger import LedgerCollector
 from controller.domain.names import SearchName
 from controller.domain.records import (
     Candidate,
     Decision,
     FailureKind,
+    NodeReport,
     Quota,
     Trial,
     TrialEvent,
@@ -270,3 +273,53 @@ def test_a_node_that_leaves_is_seen(
     assert trial.state is TrialState.ADMITTED
     second, _ = worker.admit(secret, opened.session, candidates(1, "later"))
     assert states(second) == ["DEFERRED"]
+
+
+def test_what_agents_measure_bounds_what_may_start_for_a_while(
+    worker: WorkerService,
+    cluster_view: ClusterView,
+    clock: FakeClock,
+    create: Create,
+    drive: Drive,
+    candidates: Candidates,
+) -> None:
+    """Something else eats the node's memory: Ray's figure is not what is there."""
+    secret, opened = drive(create())
+    report = NodeReport("n1", 100 << 20, 8 << 30)
+    worker.heartbeat(secret, opened.session, nodes=[report])
+    trials, _ = worker.admit(secret, opened.session, candidates(4))
+    assert states(trials) == ["ADMITTED"] * 2 + ["DEFERRED"] * 2  # one at a time fits
+    capacity = cluster_view.capacity()
+    assert capacity is not None
+    assert capacity.nodes[0].gpu_memory_bytes == 8 << 30
+    assert capacity.nodes[0].memory_bytes == 4 << 30  # what can ever fit is not decided by it
+    clock.advance(61.0)
+    assert len(worker.heartbeat(secret, opened.session).startable) == 4
+
+
+def test_the_ledger_says_what_is_held(
+    store: Store,
+    cluster_view: ClusterView,
+    clock: FakeClock,
+    worker: WorkerService,
+    create: Create,
+    drive: Drive,
+    candidates: Candidates,
+) -> None:
+    secret, opened = drive(create())
+    worker.admit(secret, opened.session, candidates(5))
+    worker.report(secret, opened.session, [running(0)])
+    registry = CollectorRegistry()
+    LedgerCollector(registry, worker._permits.statistics)
+
+    def value(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(f"headgate_ledger_{name}", labels)
+
+    assert value("trials", standing="running") == 1
+    assert value("trials", standing="granted") == 3
+    assert value("trials", standing="waiting") == 1
+    assert value("cpus", kind="held") == 2
+    capacity, free = value("memory_bytes", kind="capacity"), value("memory_bytes", kind="free")
+    assert capacity is not None
+    assert free is not None
+    assert value("memory_bytes", kind="held") == capacity - free > 0
