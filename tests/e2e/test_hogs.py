@@ -26,25 +26,30 @@ families:
   extra_trees: {n_estimators: {integers: [50, 6000], log: true}, min_samples_leaf: {fixed: 1},
                 max_depth: {fixed: null}}
   xgboost: {grow_policy: {fixed: depthwise}, max_depth: {integers: [9, 12]},
-            n_estimators: {integers: [50, 100]}, max_cached_hist_node: {fixed: 65536}}
+            n_estimators: {integers: [20, 60]}, min_child_weight: {fixed: 0.001},
+            max_cached_hist_node: {fixed: 65536}}
   hist_gradient_boosting: {max_iter: {integers: [30, 60]}}
+pinned:
+  - {family: extra_trees, parameters: {n_estimators: 6000}}
+  - {family: xgboost, parameters: {max_depth: 12, n_estimators: 20, max_cached_hist_node: 65536,
+                                  min_child_weight: 0.001}}
 """
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
     directory = tmp_path_factory.mktemp("hogs") / "data"
-    with LocalService("--cpus=2", "--memory=450MiB", data_dir=directory) as running:
+    with LocalService("--cpus=2", "--memory=300MiB", data_dir=directory) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     random = np.random.default_rng(0)
-    X = random.normal(size=(12_000, 20)).round(4)
+    X = random.normal(size=(8_000, 30)).round(4)
     y = (np.sin(X[:, 0]) + X[:, 1] * X[:, 2] + random.normal(scale=0.5, size=len(X))) > 0
     path = tmp_path_factory.mktemp("table") / "hogs.csv"
-    header = ",".join([*(f"x{i}" for i in range(20)), "y"])
+    header = ",".join([*(f"x{i}" for i in range(30)), "y"])
     np.savetxt(path, np.column_stack([X, y]), delimiter=",", header=header, comments="", fmt="%g")
     return path
 
@@ -58,8 +63,8 @@ def test_hogs_are_refused_or_shrunk_and_the_search_ends_well(
     with headgate.connect(service.grpc) as client:
         families = ["extra_trees", "xgboost", "hist_gradient_boosting"]
         search = client.submit(
-            table, "y", name="hogs", trials=12, time_seconds=150, families=families,
-            space=read_space(space), seed=3,
+            table, "y", name="hogs", trials=6, time_seconds=100, families=families,
+            space=read_space(space), memory_per_trial_bytes=64 * MIB, seed=3,
         )  # fmt: skip
         final = search.wait()
         trials = search.trials()
@@ -88,7 +93,7 @@ def test_two_searches_share_the_node(service: LocalService, table: Path) -> None
     def run(name: str) -> None:
         with headgate.connect(service.grpc) as client:
             search = client.submit(
-                table, "y", name=name, time_seconds=45, families=["hist_gradient_boosting"]
+                table, "y", name=name, time_seconds=40, families=["hist_gradient_boosting"]
             )
             finals[name] = search.wait()
 
@@ -102,4 +107,4 @@ def test_two_searches_share_the_node(service: LocalService, table: Path) -> None
         "two": State.SUCCEEDED,
     }
     counts = [final.progress.counted_trials for final in finals.values()]
-    assert min(counts) >= 2
+    assert min(counts) >= 1
