@@ -9,6 +9,7 @@ import concurrent.futures
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -117,6 +118,11 @@ class Cluster:
                 yield ray.get_actor(name, namespace=RAY_NAMESPACE)
 
 
+def with_gpus(limits: SandboxLimits) -> SandboxLimits:
+    """The limits with the devices that Ray gave this worker; a job without any sees none."""
+    return replace(limits, gpu=",".join(str(each) for each in ray.get_gpu_ids()))
+
+
 def _nodes() -> list[dict[str, Any]]:
     return [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
 
@@ -143,7 +149,7 @@ def _on_this_node(
             prepared: Outcome = ray.get(agent.prepare.remote(prepare, limits))
             if prepared.kind != "OK":
                 return prepared
-        outcome: Outcome = ray.get(getattr(agent, method).remote(job, limits))
+        outcome: Outcome = ray.get(getattr(agent, method).remote(job, with_gpus(limits)))
     except RayActorError as error:
         return Outcome(kind="LOST", message=f"the agent was lost: {error}")
     return outcome

@@ -13,6 +13,7 @@ import ray
 from ray.exceptions import RayActorError
 from ray.tune import PlacementGroupFactory, Trainable
 
+from workers.driver.cluster import with_gpus
 from workers.driver.task import FitTask
 from workers.trial.job import Outcome
 
@@ -45,7 +46,7 @@ class TrialActor(Trainable):
 
 def run_on_this_node(task: FitTask) -> Outcome:
     """Fits in the sandbox of this node's agent. Brings the data to the node when it has none."""
-    place = task.workplace
+    place, limits = task.workplace, with_gpus(task.limits)
     node_id = ray.get_runtime_context().get_node_id()
     try:
         agent = place.get_agent(node_id, place.work_dir)
@@ -53,7 +54,7 @@ def run_on_this_node(task: FitTask) -> Outcome:
             prepared: Outcome = ray.get(agent.prepare.remote(place.prepare, place.prepare_limits))
             if prepared.kind != "OK":
                 return prepared
-        outcome: Outcome = ray.get(agent.fit.remote(task.job, task.limits))
+        outcome: Outcome = ray.get(agent.fit.remote(task.job, limits))
     except RayActorError as error:
         return Outcome(kind="LOST", message=f"the agent of node {node_id[:8]} was lost: {error}")
     return outcome
