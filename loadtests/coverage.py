@@ -66,7 +66,7 @@ def _measured(options: argparse.Namespace) -> list[Fit]:
     ):
         scratch = Path(directory)
         tables = prepared(options.data, names, sandbox, scratch)
-        wanted = stream(tables, options.fits, options.seed, options.fit_seconds)
+        wanted = stream(tables, options.fits, options.seed, options.fit_seconds / 4)
         return measure_all(wanted, sandbox, options.fit_seconds, options.minutes, options.out)
 
 
@@ -138,7 +138,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--fits", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=60.0, help="stop the stream after these")
-    parser.add_argument("--fit-seconds", type=float, default=20.0, help="time_per_trial")
+    parser.add_argument(
+        "--fit-seconds",
+        type=float,
+        default=30.0,
+        help="time_per_trial; drawn are fits predicted to take a quarter of it",
+    )
     parser.add_argument("--out", type=Path, help="CSV to write measured fits to")
     parser.add_argument("--node-memory", type=parse_bytes, default=4 << 30, help="for trials")
     parser.add_argument("--node-cpus", type=int, default=8)

@@ -32,6 +32,7 @@ from workers.trial.job import FitJob, Outcome, PrepareJob, SandboxLimits
 FIT_BYTES = 6 << 30
 """What a measured fit may hold: far above any here."""
 PREPARE_SECONDS = 600.0
+LARGE_BYTES = 100_000_000
 CATALOG = FamilyCatalog(FAMILIES)
 
 
@@ -133,24 +134,24 @@ def _table(data: Path, name: str, sandbox: Sandbox, scratch: Path) -> Table:
 
 def stream(tables: Sequence[Table], fits: int, seed: int, seconds: float) -> list[Wanted]:
     """`fits` fits over all tables and families in seeded random order: portfolios and draws from
-    the default space. Left out are those that are predicted to take longer than `seconds`: they
-    would be ended by their time limit and say nothing of memory.
+    the default space, half of them predicted to need `LARGE_BYTES` or more as far as a table has
+    such. Left out are those that are predicted to take longer than `seconds` on their cores: they
+    might be ended by their time limit and say nothing of memory.
     """
     source = random.Random(seed)
     each = -(-fits // len(tables))
     chosen: list[Wanted] = []
     for index, table in enumerate(tables):
-        wanted = [
-            one
-            for one in _candidates(table, 20 * each, seed * 1009 + index, source)
-            if CATALOG.predict(one.family, table.shape, one.parameters, one.cpus).cpu_seconds
-            <= seconds * one.cpus
-        ]
-        defaults = [one for one in wanted if one.origin == "DEFAULT"]
-        drawn = [one for one in wanted if one.origin == "SAMPLED"]
-        source.shuffle(defaults)
-        some = defaults[: each // 4]
-        chosen += (some + drawn)[:each]
+        large: list[Wanted] = []
+        small: list[Wanted] = []
+        for one in _candidates(table, 40 * each, seed * 1009 + index, source):
+            told = CATALOG.predict(one.family, table.shape, one.parameters, one.cpus)
+            if told.cpu_seconds <= seconds * one.cpus:
+                (large if told.peak_memory_bytes >= LARGE_BYTES else small).append(one)
+        source.shuffle(large)
+        source.shuffle(small)
+        some = large[: each // 2]
+        chosen += some + small[: each - len(some)]
     source.shuffle(chosen)
     return chosen[:fits]
 

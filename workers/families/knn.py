@@ -92,7 +92,7 @@ class NearestNeighbors(EstimatorFamily):
 
         n train rows, q numeric features, p columns after preprocessing.
         preprocessing: 9·n·q + 9·n·indicators + 12·n·c for the c categorical features that are not
-        dropped. index: 4·n·p
+        dropped, and 4·n a level of them for the block before it is joined. index: 4·n·p
         for all rows; with up to 15 columns a k-d tree: 8·n·p float64, 16·n of indices, and as much
         as the rows again while it is built. targets: 16·n. runtime: 0.5 MB and 0.5 MB a
         thread. Example: 16,000 x 20 numeric, 2 threads: 2.9 MB of preprocessing, 1.3 MB of index,
@@ -111,13 +111,13 @@ class NearestNeighbors(EstimatorFamily):
         }
         fit = held | {
             "training rows": training_rows_bytes(shape),
-            "preprocessing": n * per_row,
+            "preprocessing": n * (per_row + 4 * wide.levels),
         }
         neighbours = min(whole(parameters, "n_neighbors"), n)
         predict = held | {
             "validation rows": validation_rows_bytes(shape),
             "preprocessing": m * (per_row + 4 * columns),
-            "neighbours": 24 * m * neighbours,
+            "neighbours": _neighbour_bytes(shape, parameters) * m * neighbours,
         }
         quantiles = 8000 * wide.numeric if text(parameters, "scaling") == "quantile" else 0
         search = _row_seconds(n, columns, is_tree, whole(parameters, "p"))
@@ -176,6 +176,14 @@ class NearestNeighbors(EstimatorFamily):
     def scores(self, model: Fitted, X: Any) -> Any:
         """See `EstimatorFamily.scores`."""
         return library_scores(model, X)
+
+
+def _neighbour_bytes(shape: DataShape, parameters: Parameters) -> int:
+    """Of one neighbour of one row: distance, index and target at 8 bytes, its weight where they
+    differ, 5 for the votes of classes (measured).
+    """
+    weight = 8 if text(parameters, "weights") == "distance" else 0
+    return 24 + weight + (5 if shape.classes else 0)
 
 
 def _row_seconds(rows: int, columns: int, is_tree: bool, p: int) -> float:
