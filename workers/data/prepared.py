@@ -63,7 +63,9 @@ class Meta:
             raise ValueError(f"prepared data of version {data.get('format_version')!r}")
         for name in ("classes", "categorical", "notes"):
             data[name] = tuple(data[name])
-        return cls(**{**data, "shape": DataShape(**data["shape"])})
+        sizes = tuple(data["shape"].get("category_sizes", ()))
+        shape = DataShape(**{**data["shape"], "category_sizes": sizes})
+        return cls(**{**data, "shape": shape})
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ class Prepared:
         """The encoder that made X."""
         return Encoder.from_json(json.loads((self.directory / "encoder.json").read_text()))
 
-    def features(self, cpus: int) -> FeatureInfo:
+    def features(self, cpus: int, gpus: float = 0.0) -> FeatureInfo:
         """What families are told about X."""
         shape = self.meta.shape
         return FeatureInfo(
@@ -108,6 +110,7 @@ class Prepared:
             classes=shape.classes,
             cpus=cpus,
             has_missing=shape.cells_missing,
+            gpus=gpus,
         )
 
     def training(self, fold: int) -> tuple[slice, ...]:

@@ -109,6 +109,7 @@ class Assignment:
             directory=str(self.directory / "data"),
             bundle_uri=self.opened.bundle_uri,
             description=self._description(best),
+            gpus=best.reservation.gpus,
         )
 
     def refit_limits(
@@ -121,7 +122,8 @@ class Assignment:
             memory_bytes=held.memory_bytes,
             wall_seconds=longest if left_seconds is None else min(longest, left_seconds),
             cpus=held.cpus,
-            has_backstop=FAMILIES[best.configuration.family].tolerates_failed_malloc,
+            has_backstop=FAMILIES[best.configuration.family].tolerates_failed_malloc
+            and not best.reservation.gpus,
         )
 
     def model(self, best: Scored, result: RefitResult) -> model_pb2.Model:

@@ -153,6 +153,11 @@ def granted_bytes(limits: SandboxLimits, held: Reservation, most_bytes: int) -> 
     return max(held.memory_bytes, min(limits.memory_bytes, most_bytes))
 
 
+def with_gpus(limits: SandboxLimits) -> SandboxLimits:
+    """The limits with the devices that Ray gave this worker; a job without any sees none."""
+    return replace(limits, gpu=",".join(str(each) for each in ray.get_gpu_ids()))
+
+
 def _nodes() -> list[dict[str, Any]]:
     return [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
 
@@ -179,7 +184,7 @@ def _on_this_node(
             prepared: Outcome = ray.get(agent.prepare.remote(prepare, limits))
             if prepared.kind != "OK":
                 return prepared
-        outcome: Outcome = ray.get(getattr(agent, method).remote(job, limits))
+        outcome: Outcome = ray.get(getattr(agent, method).remote(job, with_gpus(limits)))
     except RayActorError as error:
         return Outcome(kind="LOST", message=f"the agent was lost: {error}")
     return outcome

@@ -15,6 +15,7 @@ import ray
 from ray.exceptions import GetTimeoutError, RayActorError
 from ray.tune import PlacementGroupFactory, Trainable
 
+from workers.driver.cluster import with_gpus
 from workers.driver.task import AgentFinder, FitTask
 from workers.trial.job import Outcome, SandboxLimits
 
@@ -66,7 +67,7 @@ def as_outcome_of_trial(prepared: Outcome, node_id: str) -> Outcome:
 
 def run_on_this_node(task: FitTask) -> Outcome:
     """Fits in the sandbox of this node's agent. Brings the data to the node when it has none."""
-    place = task.workplace
+    place, limits = task.workplace, with_gpus(task.limits)
     node_id = ray.get_runtime_context().get_node_id()
     try:
         agent = place.get_agent(node_id, place.work_dir)
@@ -74,18 +75,11 @@ def run_on_this_node(task: FitTask) -> Outcome:
             prepared: Outcome = ray.get(agent.prepare.remote(place.prepare, prepare_limits(task)))
             if prepared.kind != "OK":
                 return as_outcome_of_trial(prepared, node_id)
-        outcome: Outcome = ray.get(agent.fit.remote(task.job, _with_gpus(task)))
+        outcome: Outcome = ray.get(agent.fit.remote(task.job, limits))
     except RayActorError as error:
         _wait_for_agent(node_id, place.work_dir, place.get_agent)
         return Outcome(kind="LOST", message=f"the agent of node {node_id[:8]} was lost: {error}")
     return outcome
-
-
-def _with_gpus(task: FitTask) -> SandboxLimits:
-    """The limits, with the devices that Ray holds for this worker."""
-    if not task.reservation.gpus:
-        return task.limits
-    return replace(task.limits, gpu=",".join(str(each) for each in ray.get_gpu_ids()))
 
 
 def _wait_for_agent(node_id: str, work_dir: str, get_agent: AgentFinder) -> None:

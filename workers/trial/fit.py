@@ -48,7 +48,7 @@ def fit(job: FitJob) -> FitResult:
     """
     data = Prepared.open(job.directory)
     chosen = family(job.family)
-    features = data.features(job.cpus)
+    features = data.features(job.cpus, job.gpus)
     scores, fit_seconds, model_bytes, predict_seconds = [], 0.0, 0, 0.0
     for fold in range(data.meta.shape.folds):
         result = _fit_fold(chosen, features, data, fold, job)
