@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,7 @@ def test_the_winner_is_fitted_as_its_trial_was(assignment: Assignment, best: Sco
         parameters=PARAMETERS,
         seed=99,
         cpus=3,
+        gpus=0.5,
         directory="/work/searches/team.churn/data",
         bundle_uri="file:///store/bundle",
         description={
@@ -250,6 +252,7 @@ def test_a_refit_ends_with_the_budget_and_a_hang_before(
     assignment: Assignment, best: Scored, trial_seconds: float, left: float | None, expected: float
 ) -> None:
     best.usage.wall_time.CopyFrom(seconds(trial_seconds))
+    best = replace(best, reservation=replace(HELD, gpus=0.0))
     limits = assignment.refit_limits(best, Reservation(2, 0.0, 300 * MIB), left)
     assert limits == SandboxLimits(300 * MIB, expected, cpus=2, has_backstop=True)
 
@@ -259,6 +262,12 @@ def test_a_refit_has_its_familys_backstop(
 ) -> None:
     family: Family = FAMILIES["xgboost"]
     monkeypatch.setattr(family, "tolerates_failed_malloc", False, raising=False)
+    cpu_only = replace(best, reservation=replace(HELD, gpus=0.0))
+    assert not assignment.refit_limits(cpu_only, HELD, None).has_backstop
+
+
+def test_a_fit_on_a_gpu_has_no_backstop(assignment: Assignment, best: Scored) -> None:
+    """A driver maps far more virtual memory than it uses."""
     assert not assignment.refit_limits(best, HELD, None).has_backstop
 
 
