@@ -1,9 +1,9 @@
 """How far measured peaks lie from predictions before a controller has measured any. Pure.
 
 Scores as in `controller.domain.calibration`. A family's are taken as normal: median and spread of
-measured fits of real tables (`loadtests.coverage`, 139 fits of 8 tables of 3 to 79 columns and
-2,930 to 494,021 rows). The upper half counts, as scores far below the median say that a table is easy to
-learn; both are rounded up, the spread to about twice what was seen as few fits were.
+139 measured fits of real tables (`loadtests.coverage`, 8 tables of 3 to 79 columns and 2,930 to
+494,021 rows). The upper half counts, as scores far below the median only say that a table is easy
+to learn; both are rounded up, the spread to about twice what was seen as few fits were.
 """
 
 from __future__ import annotations
