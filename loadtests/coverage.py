@@ -28,7 +28,7 @@ from pathlib import Path
 
 from controller.domain.admission import format_bytes
 from headgate.units import parse_bytes
-from loadtests.coverage_fits import Fit, measure_all, prepared, read_fits, stream
+from loadtests.coverage_fits import Fit, Pace, measure_all, prepared, read_fits, stream
 from loadtests.coverage_replay import (
     BIG_BYTES,
     Figures,
@@ -67,7 +67,8 @@ def _measured(options: argparse.Namespace) -> list[Fit]:
         scratch = Path(directory)
         tables = prepared(options.data, names, sandbox, scratch)
         wanted = stream(tables, options.fits, options.seed, options.fit_seconds / 4)
-        return measure_all(wanted, sandbox, options.fit_seconds, options.minutes, options.out)
+        pace = Pace(options.fit_seconds, options.minutes, options.at_once)
+        return measure_all(wanted, sandbox, pace, options.out)
 
 
 def _judged(fits: Sequence[Fit], options: argparse.Namespace) -> bool:
@@ -137,6 +138,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--tables", default="", help="names with commas between, default all")
     parser.add_argument("--fits", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--at-once", type=int, default=2, help="fits that run side by side")
     parser.add_argument("--minutes", type=float, default=60.0, help="stop the stream after these")
     parser.add_argument(
         "--fit-seconds",

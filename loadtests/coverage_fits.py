@@ -13,6 +13,7 @@ import json
 import random
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -202,27 +203,46 @@ def measured(wanted: Wanted, sandbox: Sandbox, seconds: float) -> Fit:
     )
 
 
+@dataclass(frozen=True)
+class Pace:
+    """fit_seconds: time limit of a fit. minutes: no fit begins after these. at_once: fits."""
+
+    fit_seconds: float
+    minutes: float
+    at_once: int
+
+
 def measure_all(
-    wanted: Sequence[Wanted], sandbox: Sandbox, seconds: float, minutes: float, out: Path | None
+    wanted: Sequence[Wanted], sandbox: Sandbox, pace: Pace, out: Path | None
 ) -> list[Fit]:
-    """Runs the stream in order, for `minutes` at most; each row is written at once."""
-    found: list[Fit] = []
-    until = time.monotonic() + 60 * minutes
-    for index, one in enumerate(wanted):
+    """Runs the stream; rows are in its order and written at once."""
+    until = time.monotonic() + 60 * pace.minutes
+
+    def one_more(one: Wanted) -> Fit | None:
         if time.monotonic() > until:
-            break
-        fit = measured(one, sandbox, seconds)
-        found.append(fit)
-        if out is not None:
-            _append(out, fit, is_first=index == 0)
-        ratio = fit.predicted_bytes / max(1, fit.peak_bytes)
-        print(
-            f"{index + 1:>4}/{len(wanted)} {fit.table:20}{fit.family:24}{fit.kind:16}"
-            f"{fit.peak_bytes / 1e6:>8.1f} MB  predicted/actual {ratio:>6.2f}"
-            f"{fit.wall_seconds:>7.1f} s",
-            flush=True,
-        )
+            return None
+        return measured(one, sandbox, pace.fit_seconds)
+
+    found: list[Fit] = []
+    with ThreadPoolExecutor(pace.at_once) as pool:
+        for fit in pool.map(one_more, wanted):
+            if fit is None:
+                continue
+            found.append(fit)
+            if out is not None:
+                _append(out, fit, is_first=len(found) == 1)
+            _print(fit, len(found), len(wanted))
     return found
+
+
+def _print(fit: Fit, number: int, count: int) -> None:
+    ratio = fit.predicted_bytes / max(1, fit.peak_bytes)
+    print(
+        f"{number:>4}/{count} {fit.table:20}{fit.family:24}{fit.kind:16}"
+        f"{fit.peak_bytes / 1e6:>8.1f} MB  predicted/actual {ratio:>6.2f}"
+        f"{fit.wall_seconds:>7.1f} s",
+        flush=True,
+    )
 
 
 def _append(path: Path, fit: Fit, *, is_first: bool) -> None:

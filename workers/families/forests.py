@@ -97,7 +97,7 @@ class Forest(EstimatorFamily):
         with fill .3, 49 MB of trees.
         """
         n, trees = shape.train_rows, whole(parameters, "n_estimators")
-        nodes = self._nodes(shape, parameters)
+        nodes = min(self._nodes(shape, parameters), _nodes_within(parameters))
         tree_bytes = trees * (nodes * (64 + 8 * max(1, shape.classes)) + 1500)
         held = {"trees": tree_bytes, "runtime": MIB}
         fit = held | {"training rows": training_rows_bytes(shape), "work": (16 + 75 * cpus) * n}
@@ -196,6 +196,17 @@ class Forest(EstimatorFamily):
     def _candidates(self, shape: DataShape, parameters: Parameters) -> float:
         share = _share(parameters)
         return math.sqrt(shape.features) if share == "sqrt" else share * shape.features
+
+
+def _nodes_within(parameters: Parameters) -> float:
+    """Nodes whose memory a tree of limited depth holds: fewer than 2^(D+1) − 1, as trees are not
+    balanced, but the 2,047 that the library's arrays begin with up to depth 10: what is given back
+    of those when a tree is done is too small a hole for the next.
+
+    (2^(D+1))^(1 − D/100): 19 % of 2^(D+1) at depth 15. Measured on real tables: 6 to 11 %.
+    """
+    depth = whole_or_none(parameters, "max_depth")
+    return math.inf if depth is None else max(2047.0, 2.0 ** ((depth + 1) * (1 - depth / 100)))
 
 
 def _share(parameters: Parameters) -> Any:

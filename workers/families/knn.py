@@ -117,7 +117,7 @@ class NearestNeighbors(EstimatorFamily):
         predict = held | {
             "validation rows": validation_rows_bytes(shape),
             "preprocessing": m * (per_row + 4 * columns),
-            "neighbours": _neighbour_bytes(shape, parameters) * m * neighbours,
+            "neighbours": _neighbour_bytes(shape, parameters, is_tree) * m * neighbours,
         }
         quantiles = 8000 * wide.numeric if text(parameters, "scaling") == "quantile" else 0
         search = _row_seconds(n, columns, is_tree, whole(parameters, "p"))
@@ -178,12 +178,12 @@ class NearestNeighbors(EstimatorFamily):
         return library_scores(model, X)
 
 
-def _neighbour_bytes(shape: DataShape, parameters: Parameters) -> int:
+def _neighbour_bytes(shape: DataShape, parameters: Parameters, is_tree: bool) -> int:
     """Of one neighbour of one row: distance, index and target at 8 bytes, its weight where they
-    differ, 5 for the votes of classes (measured).
+    differ, 5 for the votes of classes without a tree (measured).
     """
     weight = 8 if text(parameters, "weights") == "distance" else 0
-    return 24 + weight + (5 if shape.classes else 0)
+    return 24 + weight + (5 if shape.classes and not is_tree else 0)
 
 
 def _row_seconds(rows: int, columns: int, is_tree: bool, p: int) -> float:

@@ -150,7 +150,8 @@ def test_results_change_only_where_the_search_allows_it(
     gate: Gate, hog: tuple[Setting, dict[str, object]]
 ) -> None:
     setting, deep = hog
-    tight = replace(setting, limits=replace(setting.limits, memory_per_trial_bytes=570 * MIB))
+    just_short = gate.judge(setting, "xgboost", deep).bound_bytes - 1
+    tight = replace(setting, limits=replace(setting.limits, memory_per_trial_bytes=just_short))
     assert gate.judge(tight, "xgboost", deep).decision is Decision.REJECTED
     free = replace(tight, limits=replace(tight.limits, shrink=Shrink.ANY))
     verdict = gate.judge(free, "xgboost", deep)
