@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from headgate.errors import InputError
+from headgate.errors import InputError, ServerError
 
 
 class _ChunkReader(io.RawIOBase):
@@ -38,11 +38,22 @@ def unpack(chunks: Iterable[bytes], directory: Path) -> Path:
     """Writes the files of a tar stream into `directory`, whole or not at all; returns it.
 
     Members that would leave the directory are refused by tarfile's `data` filter. Raises:
-    InputError when the directory exists and is not empty.
+    InputError when the directory exists and is not empty, or cannot be written;
+    ServerError when what was sent is no sound bundle.
     """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise InputError(f"{directory} is not empty; name a new directory")
-    directory.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        return _unpack(chunks, directory)
+    except tarfile.TarError as error:
+        message = f"the bundle cannot be unpacked: {error}; export it again"
+        raise ServerError("DATA_LOSS", message) from error
+    except OSError as error:
+        raise InputError(f"{directory} cannot be written: {error.strerror or error}") from error
+
+
+def _unpack(chunks: Iterable[bytes], directory: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".headgate-") as scratch:
         reader = io.BufferedReader(_ChunkReader(chunks))
         with tarfile.open(fileobj=reader, mode="r|") as archive:

@@ -139,6 +139,7 @@ class Search:
 
         options: the new values. paths: what changes, for example `spec.budget.time`.
         """
+        options.check()
         changed = search_pb2.Search(name=self.name)
         changed.spec.budget.CopyFrom(options.budget())
         changed.spec.limits.CopyFrom(options.limits())

@@ -29,7 +29,7 @@ Source = str | Path | DataFrame
 
 def default_id(source: Source) -> str:
     """A dataset id made of the source's name; empty when none can be made of it."""
-    if isinstance(source, DataFrame) and not isinstance(source, (str, Path)):
+    if not isinstance(source, (str, Path)):
         return ""
     stem = re.split(r"[/:\\]", str(source).rstrip("/"))[-1].split(".")[0].lower()
     return re.sub(r"[^a-z0-9]+", "-", stem).strip("-0123456789")[:40].rstrip("-")
@@ -43,7 +43,8 @@ def _chunks(file: Any) -> Iterator[bytes]:  # noqa: ANN401 - any binary file
 def requests(header: CreateDatasetHeader, source: Source) -> Iterator[CreateDatasetRequest]:
     """The messages that create a dataset of `source`. Fills the header's source in.
 
-    Raises: InputError when a local file cannot be read; before the first message.
+    Raises: InputError when a local file cannot be read, or the source is no table; before the first
+    message.
     """
     if isinstance(source, (str, Path)) and not _is_local(source):
         header.uri = str(source)
@@ -59,6 +60,9 @@ def requests(header: CreateDatasetHeader, source: Source) -> Iterator[CreateData
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror}") from error
         return _upload(header, file)
+    if not hasattr(source, "to_parquet"):
+        what = type(source).__name__
+        raise InputError(f"the table is of type {what}; give a path, a URI or a DataFrame")
     header.upload_name, payload = _serialise(source)
     return _upload(header, io.BytesIO(payload))
 
@@ -80,4 +84,10 @@ def _serialise(frame: DataFrame) -> tuple[str, bytes]:
         content = frame.to_parquet(index=False)
     except ImportError:
         return "frame.csv", (frame.to_csv(index=False) or "").encode()
+    except (TypeError, ValueError, NotImplementedError) as error:  # pyarrow's errors are these
+        reason = str(error).partition("\n")[0]
+        raise InputError(
+            f"the DataFrame cannot be written as a table: {reason}; give every column a name of "
+            "its own, as text, and values of one type"
+        ) from error
     return "frame.parquet", content or b""

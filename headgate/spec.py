@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from headgate.errors import InputError
 from headgate.v1.search_pb2 import (
@@ -28,6 +30,22 @@ SHRINKS = {
     "same-result": ShrinkPolicy.SHRINK_POLICY_SAME_RESULT,
     "any": ShrinkPolicy.SHRINK_POLICY_ANY,
 }
+
+
+_INT32, _INT64, _SECONDS = 2**31 - 1, 2**63 - 1, 3.15576e11
+_MOST: dict[str, float] = {
+    "time_seconds": _SECONDS,
+    "time_per_trial_seconds": _SECONDS,
+    "max_predict_latency_seconds": _SECONDS,
+    "trials": _INT32,
+    "cpus_per_trial": _INT32,
+    "max_concurrent_trials": _INT32,
+    "memory_per_trial_bytes": _INT64,
+    "max_model_bytes": _INT64,
+    "seed": _INT64,
+    "gpus_per_trial": 1e308,
+}
+"""What the API's fields can carry; the server is stricter."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +90,8 @@ class SearchOptions:
         """Raises: InputError for what can be seen to be wrong without the server."""
         if self.task and self.task not in TASKS:
             raise InputError(f"task: {self.task!r} is unknown; use {', '.join(TASKS)}")
+        for name, most in _MOST.items():
+            _check_number(name, getattr(self, name), most)
         if self.shrink and self.shrink not in SHRINKS:
             known = ", ".join(SHRINKS)
             raise InputError(f"shrink: {self.shrink!r} is unknown; use {known}")
@@ -118,6 +138,15 @@ class SearchOptions:
         if self.max_predict_latency_seconds:
             _set_duration(limits.max_predict_latency, self.max_predict_latency_seconds)
         return limits
+
+
+def _check_number(name: str, value: Any, most: float) -> None:  # noqa: ANN401 - what a caller gave
+    is_whole = isinstance(most, int)
+    kind: Any = numbers.Integral if is_whole else numbers.Real
+    if isinstance(value, bool) or not isinstance(value, kind):
+        raise InputError(f"{name}: {value!r} is no {'whole number' if is_whole else 'number'}")
+    if not -most <= value <= most:  # NaN is not, either
+        raise InputError(f"{name}: {value} is out of range; the largest is {most:.12g}")
 
 
 def _set_duration(duration: object, seconds: float) -> None:

@@ -31,6 +31,7 @@ from controller.api.readiness import Report
 from controller.api.search_servicer import SearchServicer
 from controller.api.services import Services
 from controller.api.settings import ApiSettings
+from controller.api.sizes import GRPC_FACTOR, SizeInterceptor
 from controller.api.worker_servicer import WorkerServicer
 from controller.domain.errors import Unavailable
 from headgate.v1 import (
@@ -63,6 +64,7 @@ class ApiServer:
             interceptors=(
                 AroundInterceptor(counted(metrics or NoRpcMetrics())),
                 AroundInterceptor(errors_to_statuses),
+                SizeInterceptor(settings.max_message_bytes),
             ),
             options=_options(settings),
         )
@@ -142,7 +144,7 @@ def build_server(
 def _options(settings: ApiSettings) -> tuple[tuple[str, int], ...]:
     """Milliseconds are gRPC's own unit here."""
     return (
-        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_receive_message_length", GRPC_FACTOR * settings.max_message_bytes),
         # Answers may be larger than requests: a wide table's profile, a page of tracebacks.
         ("grpc.max_send_message_length", -1),
         ("grpc.keepalive_time_ms", 30_000),

@@ -10,7 +10,7 @@ class ApiSettings:
     """Where the API listens and what it takes.
 
     address: `HOST:PORT` to listen on; port 0 lets the system choose. max_message_bytes: largest
-    message in either direction, default 4 MiB; a larger one fails with RESOURCE_EXHAUSTED.
+    request, default 4 MiB; a larger one fails with RESOURCE_EXHAUSTED, answers have no limit.
     max_upload_bytes: largest uploaded table, default 10 GiB. call_threads: calls that may block on
     the store at once, default 8. reading_threads: uploads that may be read, and models exported, at
     once, default 4; further ones wait. drain_seconds: time that calls get to end when the server

@@ -6,6 +6,7 @@ It never writes to standard output; a crash leaves a traceback on standard error
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -19,12 +20,17 @@ from controller.reader.request import ReadAnswer, ReadRefusal, ReadRequest, Tabl
 
 
 def main() -> None:
-    """Reads one table and ends."""
+    """Reads one table and ends the process.
+
+    At once: a thread of Arrow's that is still about to call Python, as after a ragged row, would
+    abort a process that is being finalised.
+    """
     job = from_json(ReadJob, json.load(sys.stdin))
     die_with_parent(job.parent_pid)
     limit_memory(job.memory_bytes)
     text = json.dumps(to_json(_answer(job.request)), allow_nan=False)
     Path(job.answer_path).write_text(text)
+    os._exit(0)
 
 
 def _answer(request: ReadRequest) -> ReadAnswer:

@@ -160,9 +160,15 @@ def endless(
         yield others
 
 
-def test_a_message_beyond_the_servers_limit_is_refused(stubs: Stubs) -> None:
+def test_a_chunk_beyond_the_limit_is_refused(stubs: Stubs, refused: Refuses) -> None:
+    refusal = refused(upload, stubs, header(), chunk(b"x" * (5 * 1024 * 1024)))
+    assert refusal.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert refusal.fields == ("chunk",)
+
+
+def test_beyond_what_grpc_reads_a_message_is_refused_by_grpc(stubs: Stubs) -> None:
     with pytest.raises(grpc.RpcError) as caught:
-        upload(stubs, header(), chunk(b"x" * (5 * 1024 * 1024)))
+        upload(stubs, header(), chunk(b"x" * (17 * 1024 * 1024)))
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 

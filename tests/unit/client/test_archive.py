@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from headgate.archive import unpack
-from headgate.errors import InputError
+from headgate.errors import InputError, ServerError
 
 
 def archive(members: dict[str, bytes]) -> Iterator[bytes]:
@@ -43,13 +43,19 @@ def test_a_directory_with_content_is_left_alone(tmp_path: Path) -> None:
 
 def test_members_outside_the_directory_are_refused_and_nothing_stays(tmp_path: Path) -> None:
     target = tmp_path / "bundle"
-    with pytest.raises(tarfile.FilterError):
+    with pytest.raises(ServerError, match="cannot be unpacked"):
         unpack(archive({"../evil": b"x"}), target)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_stream_that_breaks_leaves_nothing(tmp_path: Path) -> None:
     chunks = list(archive({"a": b"x" * 20_000}))[:3]
-    with pytest.raises(tarfile.ReadError):
+    with pytest.raises(ServerError, match="export it again"):
         unpack(chunks, tmp_path / "bundle")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written: "):
+        unpack(archive({"a": b"x"}), tmp_path / "file" / "bundle")
