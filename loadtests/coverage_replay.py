@@ -255,26 +255,29 @@ def crowded(fits: Sequence[Fit], node_bytes: int, cpus: int) -> float:
 
 @dataclass(frozen=True)
 class Figures:
-    """What a policy came to. Ratios are medians over fits of `BIG_BYTES` and more."""
+    """What a policy came to. Ratios are medians over fits of `BIG_BYTES` and more. wasted_share:
+    byte seconds reserved and not used, killed attempts included, by those used.
+    """
 
     coverage: float
     big_coverage: float
     bound_ratio: float
     reserved_ratio: float
     wasted_share: float
+    big_wasted_share: float
     kills: int
 
 
 def figures(given: Sequence[Given]) -> Figures:
     """Of all fits of a policy."""
     big = [each for each in given if each.fit.peak_bytes >= BIG_BYTES]
-    used = sum(each.fit.peak_bytes * each.fit.wall_seconds for each in given)
     return Figures(
         coverage=_share(given),
         big_coverage=_share(big),
         bound_ratio=_median(each.bound / each.fit.peak_bytes for each in big),
         reserved_ratio=_median(each.reserved / each.fit.peak_bytes for each in big),
-        wasted_share=sum(each.wasted for each in given) / max(1.0, used),
+        wasted_share=_wasted_share(given),
+        big_wasted_share=_wasted_share(big),
         kills=sum(len(each.attempts) - 1 for each in given),
     )
 
@@ -286,6 +289,11 @@ def by_family(given: Sequence[Given]) -> dict[str, list[Given]]:
         family: list(group)
         for family, group in itertools.groupby(ordered, lambda each: each.fit.family)
     }
+
+
+def _wasted_share(given: Sequence[Given]) -> float:
+    used = sum(each.fit.peak_bytes * each.fit.wall_seconds for each in given)
+    return sum(each.wasted for each in given) / used if used else float("nan")
 
 
 def _share(given: Sequence[Given]) -> float:

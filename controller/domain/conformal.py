@@ -4,9 +4,10 @@ A score is `log((actual + 20 MB) / (predicted + 20 MB))` of one fit. For a cover
 of a family's scores, the quantile is one-sided split conformal (Vovk et al., 2005): the k-th
 smallest of m scores, k = ceil((m + 1) c), so that a further fit exceeds it with probability 1 - c
 at most. That needs m >= c / (1 - c) scores. Where a family has fewer, the spread is taken from all
-families together, each centred on its own median, and the family's few scores move the centre;
-where all together are too few, the shipped prior counts. Never below what the family was seen to
-reach.
+families together, each centred on its own median, and the family's few scores move the centre, but
+no further than to the shipped prior: a family whose trees stay small on easy tables has a median
+far below its upper scores, and that spread says nothing of families that are predicted well. Where
+all together are too few, the shipped prior counts. Never below what the family was seen to reach.
 
 Laws
 - A fit that was ended at its limit is only known to need "at least" that: it counts with at least
@@ -97,7 +98,8 @@ def _level(
     centre = (1 - share) * prior(family).median
     if own:
         centre += share * median(each.value for each in own)
-    return Factor(max(centre + spread, most), len(own), BoundSource.POOLED)
+    pooled = min(centre + spread, prior_score(family, coverage))
+    return Factor(max(pooled, most), len(own), BoundSource.POOLED)
 
 
 def _centred(windows: dict[str, Window]) -> list[tuple[float, float]]:

@@ -62,7 +62,7 @@ def fit(job: FitJob) -> FitResult:
             rows = take(data.X, data.validation(fold))
             predict_seconds = _one_row_seconds(chosen, result.model, rows)
         del result
-        _give_back()
+        give_back()
     metrics = mean_scores(scores, job.metric)
     return FitResult(
         score=metrics[job.metric],
@@ -95,7 +95,7 @@ def _fit_fold(
     return _FoldResult(metrics, fit_seconds, model)
 
 
-def _give_back() -> None:
+def give_back() -> None:
     """Returns freed memory to the system. The threads of a fold leave it in their arenas, where
     those of the next do not find it: forests of small trees held up to twice their size.
     """

@@ -59,6 +59,16 @@ def told_spread() -> float:
     return centred[math.ceil(64 * 0.95) - 1]
 
 
+def test_families_that_are_overpredicted_do_not_widen_one_that_is_not() -> None:
+    """Trees that stay small on easy tables: scores far below 0, with an upper half near it."""
+    easy = window([-2.0] * 40 + [0.0] * 39)
+    told = factor("knn", {"knn": window([0.01, 0.02, 0.0]), "extra_trees": easy}, 0.95)
+    assert told.source is BoundSource.POOLED
+    assert told.score == prior_score("knn", 0.95)
+    seen = factor("knn", {"knn": window([0.01, 0.7, 0.0]), "extra_trees": easy}, 0.95)
+    assert seen.score == 0.7, "but what was seen counts"
+
+
 def test_never_below_what_was_seen() -> None:
     told = factor("knn", {"knn": window([1.5])}, 0.95)
     assert (told.score, told.source) == (1.5, BoundSource.PRIOR)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,8 @@ import xgboost
 from workers.data.prepared import Prepared
 from workers.data.scoring import UndefinedScore
 from workers.families.registry import FAMILIES, family
-from workers.trial.fit import fit
+from workers.sandbox.procfs import own_memory
+from workers.trial.fit import fit, give_back
 from workers.trial.job import FitJob, PreparedData
 
 Prepare = Callable[..., PreparedData]
@@ -41,6 +43,23 @@ def test_every_family_learns_every_task(prepared: Prepare, name: str, task: str)
     assert result.model_bytes > 0
     assert result.predict_seconds > 0
     assert result.fit_seconds > 0
+
+
+def test_what_a_fold_freed_is_given_back_to_the_system() -> None:
+    """Small blocks of another thread, with some in between that live on, as trees leave them."""
+    kept: list[Any] = []
+
+    def work() -> None:
+        blocks = [np.ones(1250) for _ in range(8000)]  # 10 kB each: 80 MB
+        kept.extend(blocks[::50])
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    before = own_memory().anonymous_bytes
+    give_back()
+    assert before - own_memory().anonymous_bytes > 40_000_000
+    assert len(kept) == 160
 
 
 @pytest.mark.parametrize(("gpus", "device"), [(0.0, "cpu"), (0.5, "cuda")])
