@@ -63,7 +63,8 @@ class Meta:
             raise ValueError(f"prepared data of version {data.get('format_version')!r}")
         for name in ("classes", "categorical", "notes"):
             data[name] = tuple(data[name])
-        return cls(**{**data, "shape": DataShape(**data["shape"])})
+        # What grew is learned in a search, and not a property of the directory.
+        return cls(**{**data, "shape": DataShape(**{**data["shape"], "growths": ()})})
 
 
 @dataclass(frozen=True)
