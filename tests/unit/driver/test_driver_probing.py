@@ -88,7 +88,7 @@ def test_what_grew_is_reported(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["TIMED_OUT", "MEMORY_EXCEEDED", "CRASHED", "LOST", "CANCELLED"])
 def test_a_probe_that_fails_stops_nothing(tmp_path: Path, kind: str) -> None:
     fake = FakeController(probe_families=["random_forest"])
-    assert len(run(fake, Outcome(kind, message="no"), tmp_path).asked) == 1
+    assert len(run(fake, Outcome(kind, GROWTHS, message="no"), tmp_path).asked) == 1
     assert fake.growths == []
 
 

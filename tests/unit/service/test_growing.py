@@ -83,6 +83,15 @@ def test_a_probe_changes_predictions_and_sizes_and_outlives_the_driver(
     assert again.reservation_sizes_bytes == sizes
 
 
+def test_trees_that_grew_large_are_not_probed_again(
+    create: Create, drive: Drive, large: Dataset, worker: WorkerService
+) -> None:
+    name = create(families=("random_forest",))
+    secret, opened = drive(name)
+    worker.report_probe(secret, opened.session, (TreeGrowth("random_forest", 1, 0.3, 1.2),))
+    assert worker.open_session(secret, str(name), "driver-2").probe_families == ()
+
+
 def test_a_repeated_report_changes_nothing(
     create: Create, drive: Drive, large: Dataset, worker: WorkerService, store: Store
 ) -> None:
