@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import secrets
 import shutil
 import sys
-import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 
@@ -31,7 +28,8 @@ from controller.api.server import build_server
 from controller.api.services import Services
 from controller.api.settings import ApiSettings
 from controller.data_dir import DataDir
-from controller.domain.errors import HeadgateError, Unavailable
+from controller.domain.errors import Unavailable
+from controller.loop import Loop
 from controller.ports.clock import SystemClock
 from controller.ports.store import Store
 from controller.reader.runner import ReaderProcess
@@ -287,8 +285,9 @@ class Controller:
             self._store, self._services.searches, self._clock, self._metrics, loop_settings
         )
 
-        async def sweep() -> None:
+        async def sweep() -> bool:
             await asyncio.to_thread(retention.sweep)
+            return retention.is_well
 
         changed = asyncio.Event(), asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -298,12 +297,14 @@ class Controller:
                 loop.call_soon_threadsafe(event.set)
 
         self._store.on_change(wake)
-        self._tasks = [
-            asyncio.create_task(self._repeat("search", searches.step, changed[0])),
-            asyncio.create_task(self._repeat("deployment", deployments.step, changed[1])),
-            asyncio.create_task(self._repeat("retention", sweep, None, _HOUSEKEEPING_SECONDS)),
-            asyncio.create_task(self._publish_readiness()),
-        ]
+        metrics = self._metrics
+        loops = (
+            Loop("search", searches.step, metrics, _STEP_SECONDS, changed[0]),
+            Loop("deployment", deployments.step, metrics, _STEP_SECONDS, changed[1]),
+            Loop("retention", sweep, metrics, _HOUSEKEEPING_SECONDS),
+        )
+        self._tasks = [asyncio.create_task(each.run()) for each in loops]
+        self._tasks.append(asyncio.create_task(self._publish_readiness()))
 
     async def _start_http(self) -> None:
         host, _, port = self._settings.http_address.rpartition(":")
@@ -318,32 +319,6 @@ class Controller:
                 "choose another --http address"
             ) from error
         self.http = f"{host}:{self._http.addresses[0][1]}"
-
-    async def _repeat(
-        self,
-        what: str,
-        step: Callable[[], Awaitable[None]],
-        changed: asyncio.Event | None,
-        seconds: float = _STEP_SECONDS,
-    ) -> None:
-        """Runs a reconcile step for ever: at once after a change, else every `seconds`."""
-        while True:
-            began = time.monotonic()
-            try:
-                await step()
-            except HeadgateError as error:
-                log.warning("reconciling %s: %s", what, error.message)
-                self._metrics.reconcile_failed(what)
-            except Exception:
-                log.exception("reconciling %s failed", what)
-                self._metrics.reconcile_failed(what)
-            self._metrics.reconciled(time.monotonic() - began)
-            if changed is None:
-                await asyncio.sleep(seconds)
-                continue
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), seconds)
-            changed.clear()
 
     async def _publish_readiness(self) -> None:
         """Keeps the health service's overall status true."""

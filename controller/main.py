@@ -26,7 +26,13 @@ from controller.domain.calibration import LEAST_COVERAGE, MOST_COVERAGE
 from controller.domain.errors import HeadgateError
 from controller.domain.records import Quota
 from controller.lifetime import run
-from controller.settings import MIB, ControllerSettings
+from controller.settings import (
+    LEAST_READER_BYTES,
+    LEAST_READER_SECONDS,
+    LEAST_UPLOAD_BYTES,
+    MIB,
+    ControllerSettings,
+)
 from controller.sizing import LEAST_TRIAL_BYTES, Sizing, TooLittleMemory, sized, sized_for
 from headgate.cli.options import DURATION, SIZE
 from workers.node.gpus import BadInventory, Gpu, inventory
@@ -137,6 +143,13 @@ def _options(command: _F) -> _F:
             help="Memory of the child that reads new datasets.",
         ),
         click.option(
+            "--reader-timeout",
+            type=DURATION,
+            default="30m",
+            show_default=True,
+            help="How long reading a new dataset may take.",
+        ),
+        click.option(
             "--max-upload",
             type=SIZE,
             default="10GiB",
@@ -236,6 +249,9 @@ def _settings(given: dict[str, Any]) -> ControllerSettings:
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for option in ("grpc", "http", "advertise"):
         _check_address(f"--{option}", given[option], may_be_empty=option == "advertise")
+    _check_least("--reader-memory", given["reader_memory"], LEAST_READER_BYTES, "256MiB")
+    _check_least("--reader-timeout", given["reader_timeout"], LEAST_READER_SECONDS, "1s")
+    _check_least("--max-upload", given["max_upload"], LEAST_UPLOAD_BYTES, "1MiB")
     address = given["ray_address"]
     if address and not address.startswith(("http://", "https://")):
         raise click.UsageError("--ray-address must be the dashboard's URL, e.g. http://HOST:8265")
@@ -253,6 +269,7 @@ def _settings(given: dict[str, Any]) -> ControllerSettings:
         serve_http_port=given["serve_http_port"],
         serve_grpc_port=given["serve_grpc_port"],
         reader_memory_bytes=int(given["reader_memory"]),
+        reader_timeout_seconds=given["reader_timeout"],
         max_upload_bytes=int(given["max_upload"]),
         coverage=given["coverage"],
         max_running_searches=given["max_running_searches"],
@@ -270,6 +287,11 @@ def _quotas(path: Path | None) -> Mapping[str, Quota]:
         return read_config(path.read_text())
     except (OSError, ValueError) as error:
         raise click.UsageError(f"--config {path}: {error}") from error
+
+
+def _check_least(option: str, value: float, least: float, told: str) -> None:
+    if value < least:
+        raise click.UsageError(f"{option} must be at least {told}")
 
 
 def _check_address(option: str, value: str, *, may_be_empty: bool) -> None:

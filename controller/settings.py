@@ -1,7 +1,8 @@
 """The settings of a controller process, each with its unit, range and default.
 
-`headgate up` and `headgate controller` fill this from their command lines, where every setting is
-an option of the same name.
+`headgate up` and `headgate controller` fill this from their command lines. Where an option sets it,
+its name stands before the colon; what has none is fixed, or follows from the size of an embedded
+Ray (`--cpus`, `--memory`; see `controller.adapters.local_ray.RaySize`).
 """
 
 from __future__ import annotations
@@ -16,54 +17,65 @@ from controller.domain.records import Quota
 GIB = 1 << 30
 MIB = 1 << 20
 
+LEAST_READER_BYTES = 256 * MIB
+"""Python and Arrow alone take 60 MB of it."""
+LEAST_READER_SECONDS = 1.0
+LEAST_UPLOAD_BYTES = 1 * MIB
+
 
 @dataclass(frozen=True)
 class ControllerSettings:
     """What a controller needs to know about the world around it."""
 
     data_dir: Path
-    """Directory of everything that must outlive the process: store, artifacts, working files."""
+    """`--data-dir`: directory of everything that must outlive the process: store, artifacts,
+    working files."""
     grpc_address: str = "127.0.0.1:50051"
-    """`HOST:PORT` of the gRPC API. Port 0: the last one used on this data directory, else any."""
+    """`--grpc`: `HOST:PORT` of the gRPC API. Port 0: the last one used on this data directory, else
+    any."""
     http_address: str = "127.0.0.1:8080"
-    """`HOST:PORT` of `/metrics`, `/healthz` and `/readyz`. Port 0: any."""
+    """`--http`: `HOST:PORT` of `/metrics`, `/healthz` and `/readyz`. Port 0: any."""
     ray_address: str = ""
-    """`http://HOST:PORT` of an existing Ray cluster's dashboard; empty: none is given."""
+    """`--ray-address`: `http://HOST:PORT` of an existing Ray cluster's dashboard; empty: none is
+    given."""
     ray_token: str = ""
-    """Ray's bearer token; empty when that Ray runs without authentication."""
+    """RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH: Ray's bearer token; empty when that Ray runs without
+    authentication."""
     advertise: str = ""
-    """`HOST:PORT` under which Ray's nodes reach the gRPC API; empty: the listening address."""
+    """`--advertise`: `HOST:PORT` under which Ray's nodes reach the gRPC API; empty: the listening
+    address."""
     artifacts_uri: str = ""
-    """Root of the artifact store, a URI that pyarrow.fs knows; empty: `DATA_DIR/artifacts`."""
+    """`--artifacts`: root of the artifact store, a URI that pyarrow.fs knows; empty:
+    `DATA_DIR/artifacts`."""
     work_dir: str = ""
-    """Directory on Ray's nodes for working files of searches; empty: `DATA_DIR/work`."""
+    """`--work-dir`: directory on Ray's nodes for working files of searches; empty:
+    `DATA_DIR/work`."""
     ray_python: str = ""
-    """Python that runs drivers on Ray's nodes; empty: this very one with an embedded Ray, else
-    `python`."""
+    """`--ray-python`: Python that runs drivers on Ray's nodes; empty: this very one with an
+    embedded Ray, else `python`."""
     serve_http_port: int = 8000
-    """Port of the HTTP inference endpoint on an existing cluster. An embedded Ray reserves one."""
+    """`--serve-http-port`: port of the HTTP inference endpoint on an existing cluster. An embedded
+    Ray reserves one."""
     serve_grpc_port: int = 9000
-    """Port of the gRPC inference endpoint on an existing cluster. An embedded Ray reserves one."""
+    """`--serve-grpc-port`: port of the gRPC inference endpoint on an existing cluster. An embedded
+    Ray reserves one."""
     serve_host: str = ""
-    """Host under which clients reach inference on an existing cluster; empty: the dashboard's."""
-    cpus: int = 0
-    """Cores that trials may use on an embedded Ray; 0: all of the machine or container."""
-    memory_bytes: int = 0
-    """Bytes that trials may use on an embedded Ray; 0: what the machine or container has left, less
-    what Ray, Serve and the controller need."""
+    """`--serve-host`: host under which clients reach inference on an existing cluster; empty: the
+    dashboard's."""
     reader_memory_bytes: int = 1 * GIB
-    """Bytes that the child may use that reads a new dataset. From 256 MiB."""
+    """`--reader-memory`: bytes that the child may use that reads a new dataset. From 256 MiB."""
     reader_timeout_seconds: float = 1800.0
-    """Seconds that reading a new dataset may take."""
+    """`--reader-timeout`: seconds that reading a new dataset may take. From 1 s."""
     max_upload_bytes: int = 10 * GIB
-    """Largest uploaded table in bytes."""
+    """`--max-upload`: largest uploaded table in bytes. From 1 MiB."""
     coverage: float = DEFAULT_COVERAGE
-    """The share of trials that are promised to stay below the memory bound that is compared with
-    limits and reserved. From 0.5 to 0.999, default 0.98: higher kills fewer, reserves more."""
+    """`--coverage`: the share of trials that are promised to stay below the memory bound that is
+    compared with limits and reserved. From 0.5 to 0.999, default 0.98: higher kills fewer, reserves
+    more."""
     max_running_searches: int = 2
-    """Searches that run at once; others wait PENDING. At least 1."""
+    """`--max-running-searches`: searches that run at once; others wait PENDING. At least 1."""
     retention_seconds: float | None = None
-    """Ended searches are deleted so long after their end; None keeps them."""
+    """`--retention`: ended searches are deleted so long after their end; None keeps them."""
     driver_memory_bytes: int = 256 * MIB
     """Bytes that Ray reserves for a search's driver; measured 250 MiB. So much for each search that
     may run at once is taken off every node before trials get any."""
@@ -73,6 +85,6 @@ class ControllerSettings:
     gateway_spare_bytes: int = 0
     """Bytes of a node that trials leave free for serving at all times."""
     quotas: Mapping[str, Quota] = field(default_factory=dict)
-    """The most that a namespace may hold at once, by its id; section `quotas` of `--config`."""
+    """`--config`, section `quotas`: the most that a namespace may hold at once, by its id."""
     ready_file: Path | None = None
-    """File that gets the addresses as JSON when controller and Ray answer."""
+    """`--ready-file`: file that gets the addresses as JSON when controller and Ray answer."""

@@ -161,20 +161,33 @@ def infer_by_http(url: str) -> None:
     check(labels == ["yes"], f"a young basic customer in December should churn, not {labels}")
 
 
+STORY = (
+    "headgate_admission_decisions_total{",
+    "headgate_trials_ended_total{",
+    "headgate_searches_ended_total{",
+    "headgate_deployments{",
+    "headgate_trial_memory_ratio_count{",
+)
+"""How the lines of /metrics begin that tell what the demo did."""
+
+
+def story_lines(lines: Sequence[str]) -> list[str]:
+    """The lines of the story that are not zero. Raises: DemoError when a part of it is missing."""
+    found: list[str] = []
+    for prefix in STORY:
+        part = [line for line in lines if line.startswith(prefix) and not line.endswith(" 0.0")]
+        check(part, f"/metrics has no line that begins with {prefix} and is not zero")
+        found += part
+    return found
+
+
 def show_metrics(service: LocalService) -> None:
     """Scrapes the controller and prints the lines that tell the story."""
     url = f"http://{service.addresses['http']}/metrics"
     with urllib.request.urlopen(url, timeout=30) as response:
         lines = response.read().decode().splitlines()
-    story = (
-        "headgate_admission_decisions_total",
-        "headgate_trials_ended_total",
-        "headgate_searches_ended_total",
-        "headgate_deployments{",
-        "headgate_memory_actual_to_predicted_ratio_count",
-    )
-    found = [line for line in lines if line.startswith(story) and not line.endswith(" 0.0")]
     print(f"GET {url}")
+    found = story_lines(lines)
     for line in found:
         print(f"  {line}")
     check(any('verdict="REJECTED"' in line for line in found), "no rejection was counted")

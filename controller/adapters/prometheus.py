@@ -21,9 +21,9 @@
 | headgate_searches_ended_total | counter | state | searches that ended |
 | headgate_search_duration_seconds | histogram | state | from creation to end |
 | headgate_driver_submissions_total | counter | kind | drivers handed to Ray: `first`, `restart` |
-| headgate_reconcile_duration_seconds | histogram | | a reconcile round |
+| headgate_reconcile_duration_seconds | histogram | what | a reconcile round that succeeded |
 | headgate_reconcile_failures_total | counter | what | reconcile steps that failed |
-| headgate_reconcile_last_success_timestamp_seconds | gauge | | its lag: `time()` less this |
+| headgate_reconcile_last_success_timestamp_seconds | gauge | what | 0 at first |
 | headgate_idempotent_replays_total | counter | method | calls answered from memory |
 
 `controller.adapters.prometheus_store` adds what is read from the store, and `prometheus_ledger`
@@ -49,7 +49,7 @@ NO_REASON = "none"
 """The reason of a verdict that is no rejection."""
 
 RECONCILED = ("search", "deployment", "cluster", "retention")
-"""What is reconciled."""
+"""What is reconciled; `cluster` is the look at Ray's nodes that begins each round of `search`."""
 
 # A trial takes from a tenth of a second to hours, so the steps grow; a call takes milliseconds.
 _TRIAL_SECONDS = (0.1, 0.3, 1, 3, 10, 30, 60, 180, 600, 1_800, 3_600, 7_200, 14_400)
@@ -125,10 +125,10 @@ class PrometheusMetrics:
         """A reconcile step failed."""
         self._reconcile.failures.labels(what).inc()
 
-    def reconciled(self, seconds: float) -> None:
-        """A reconcile round took `seconds`."""
-        self._reconcile.duration.observe(seconds)
-        self._reconcile.last_success.set(self._clock.now())
+    def reconciled(self, what: str, seconds: float) -> None:
+        """A reconcile round in which nothing failed took `seconds`."""
+        self._reconcile.duration.labels(what).observe(seconds)
+        self._reconcile.last_success.labels(what).set(self._clock.now())
 
     def request_replayed(self, method: str) -> None:
         """A call with a known `request_id` was answered from memory."""
@@ -344,7 +344,8 @@ class _ReconcileMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.duration = Histogram(
             "headgate_reconcile_duration_seconds",
-            "Length of reconcile rounds.",
+            "Length of reconcile rounds in which nothing failed.",
+            ("what",),
             buckets=_CALL_SECONDS,
             registry=registry,
         )
@@ -356,8 +357,11 @@ class _ReconcileMetrics:
         )
         self.last_success = Gauge(
             "headgate_reconcile_last_success_timestamp_seconds",
-            "When the last reconcile round ended, in seconds since the Unix epoch.",
+            "When the last round in which nothing failed ended, in seconds since the Unix epoch.",
+            ("what",),
             registry=registry,
         )
         for what in RECONCILED:
             self.failures.labels(what)
+            self.duration.labels(what)
+            self.last_success.labels(what)

@@ -25,6 +25,9 @@ GPU_SAFETY = 1.25
 """Times the predicted GPU memory is what must fit: its formulas were never measured."""
 SIZE_STEP_BYTES = 64 << 20
 """Reservation sizes are multiples of this, unless a limit cuts them."""
+SIZE_RATIO, MOST_SIZES = 1.5, 12
+"""Reservation sizes of a search: each so many times the next smaller; how many there are at most.
+An actor is used again for a trial of the same size only."""
 TIME_LOWER_SHARE = 0.3
 """A fit is refused for time only when this share of its predicted CPU time does not fit: the
 constants of CPU time are noisy by about that factor."""
@@ -291,21 +294,21 @@ def _reserved_bytes(bound: int, terms: Terms) -> int:
 
 
 def reservation_sizes(bounds: Sequence[int], cap_bytes: int | None) -> tuple[int, ...]:
-    """At most three sizes, ascending, for candidates with these bounds.
+    """At most `MOST_SIZES` sizes, ascending, for candidates with these bounds.
 
-    The median, the 90th percentile and the largest of the bounds that the cap allows, rounded up to
-    64 MiB, none above the cap. The largest gets a tenth more, for candidates nobody has drawn.
+    From the largest bound that the cap allows, with a tenth more for candidates nobody has drawn,
+    each 1.5 times the next smaller one, down to the smallest bound; rounded up to 64 MiB, none over
+    the cap. With three sizes (the median, the 90th percentile, the largest) fits of 100 MB and more
+    were given 8 times what they held in the median of 113 measured fits, with these 1.6 times.
     Empty when no bound fits.
     """
     fitting = sorted(b for b in bounds if cap_bytes is None or b <= cap_bytes)
     if not fitting:
         return ()
-    wanted = (
-        fitting[len(fitting) // 2],
-        fitting[min(len(fitting) - 1, len(fitting) * 9 // 10)],
-        fitting[-1] * 11 // 10,
-    )
-    rounded = (_rounded(b) for b in wanted)
+    wanted = [fitting[-1] * 11 / 10]
+    while len(wanted) < MOST_SIZES and wanted[-1] > max(fitting[0], SIZE_STEP_BYTES):
+        wanted.append(wanted[-1] / SIZE_RATIO)
+    rounded = (_rounded(math.ceil(size)) for size in wanted)
     return tuple(sorted({size if cap_bytes is None else min(size, cap_bytes) for size in rounded}))
 
 

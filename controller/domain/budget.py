@@ -22,11 +22,12 @@ MAX_SECONDS = 30 * 86_400.0
 MAX_TRIALS = 1_000_000
 """Largest trial budget."""
 MIN_TRIAL_BYTES = 64 << 20
-"""Smallest memory limit of a trial: below, not even the floor of the gate fits."""
+"""Smallest memory limit of a trial: one step of reservation sizes."""
 MAX_BYTES = 1 << 50
 """Largest size that is taken seriously: 1 PiB."""
 MIN_REJECTIONS = 200
-"""A search ends after so many rejections in a row, or `REJECTIONS_PER_TRIAL` a budgeted trial."""
+"""A search ends with the next rejection after so many in a row; or after `REJECTIONS_PER_TRIAL` a
+budgeted trial, if those are more."""
 REJECTIONS_PER_TRIAL = 20
 _MAX_CPUS = 4096
 _REFIT_FACTOR = 1.5
@@ -158,7 +159,7 @@ def refit_seconds(wall_seconds: float, folds: int, total_seconds: float) -> floa
 
 
 def max_rejections(search: Search) -> int:
-    """Rejections in a row after which a search ends."""
+    """The most rejections in a row that a search outlives."""
     return max(MIN_REJECTIONS, REJECTIONS_PER_TRIAL * (search.spec.budget.max_trials or 0))
 
 

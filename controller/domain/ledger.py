@@ -10,7 +10,8 @@ Laws
   search that holds the fewest lanes, then the one that waits longest.
 - A lane is a place that a search holds: a running trial, or a granted one that has a place. A trial
   may be granted behind a lane of its own search that is large enough, one behind each: the lane's
-  worker then takes it over at once.
+  worker then takes it over at once. Only running trials keep their places: a granted one that did
+  not start gives way like one that waits.
 - The first trial of a search that cannot be placed gets the room that comes free earliest on some
   node (head-of-line reservation). Others may pass it only where they do not delay it (backfill).
   It holds back its own search always; another search when that one has two lanes more, or has some
@@ -154,7 +155,8 @@ def allot(
 def statistics(nodes: Sequence[NodeCapacity], claims: Iterable[Claim], now: float) -> Statistics:
     """What is held and what is free."""
     listed = list(claims)
-    table = _Table(nodes, listed, now, {})
+    table = _Table(nodes, (c for c in listed if c.standing is not Standing.WAITING), now, {})
+    table.serve()
     counts = Counter(claim.standing for claim in listed)
     capacity = _total(Need(node.memory_bytes, node.cpus, node.gpus) for node in nodes)
     held = _total(place.claim.need for node in table.nodes for place in node.places)
@@ -202,26 +204,30 @@ class _Table:
                 self._put(node, claim)
             else:
                 self._queue(claim)
-        for claim in sorted(by_standing[Standing.GRANTED], key=_by_age):
-            self._place_granted(claim)
-        self._waiting = by_standing[Standing.WAITING]
+        self._waiting = by_standing[Standing.GRANTED] + by_standing[Standing.WAITING]
 
     def serve(self) -> None:
-        """Takes the waiting claims in turn."""
+        """Takes the claims that hold nothing yet in turn. One that was granted stays so; without a
+        place its search may not start it (`Allotment.lanes`).
+        """
         while self._waiting:
             claim = min(self._waiting, key=self._turn)
             self._waiting.remove(claim)
             refusal = self._try_grant(claim)
+            if claim.standing is Standing.GRANTED:
+                continue
             if refusal is None:
                 self.granted.append(claim.owner)
             else:
                 self.waits[claim.owner] = refusal
 
-    def _turn(self, claim: Claim) -> tuple[bool, int, float, str]:
-        return (not self._is_impatient(claim), self.lanes[claim.group], *_by_age(claim))
+    def _turn(self, claim: Claim) -> tuple[bool, int, bool, float, str]:
+        is_new = claim.standing is Standing.WAITING
+        return not self._is_impatient(claim), self.lanes[claim.group], is_new, *_by_age(claim)
 
     def _is_impatient(self, claim: Claim) -> bool:
-        return self._now - claim.since > PATIENCE_SECONDS
+        is_granted = claim.standing is Standing.GRANTED
+        return not is_granted and self._now - claim.since > PATIENCE_SECONDS
 
     def _try_grant(self, claim: Claim) -> str | None:
         """Places the claim or says why not."""
@@ -299,13 +305,6 @@ class _Table:
             f"{need}{where}, where {holders} trials hold the room; it is expected in "
             f"{max(0.0, at - self._now):.0f} s"
         )
-
-    def _place_granted(self, claim: Claim) -> None:
-        node = self._best_fit(claim)
-        if node is not None and self._over_quota(claim) == "":
-            self._put(node, claim)
-            return
-        self._try_follow(claim)
 
     def _put(self, node: _Node | None, claim: Claim) -> None:
         if node is not None:

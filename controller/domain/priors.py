@@ -1,7 +1,9 @@
 """How far measured peaks lie from predictions before a controller has measured any. Pure.
 
 Scores as in `controller.domain.calibration`. A family's are taken as normal: median and spread of
-measured fits on real and synthetic tables, spread rounded up.
+139 measured fits of real tables (`loadtests.coverage`, 8 tables of 3 to 79 columns and 2,930 to
+494,021 rows). The upper half counts, as scores far below the median only say that a table is easy
+to learn; both are rounded up, the spread to about twice what was seen as few fits were.
 """
 
 from __future__ import annotations
@@ -18,12 +20,12 @@ class Prior(NamedTuple):
 
 
 PRIORS = {
-    "xgboost": Prior(0.0, 0.15),
-    "hist_gradient_boosting": Prior(0.0, 0.15),
-    "random_forest": Prior(0.0, 0.3),
-    "extra_trees": Prior(0.0, 0.3),
-    "linear": Prior(0.0, 0.15),
-    "knn": Prior(0.0, 0.15),
+    "xgboost": Prior(0.0, 0.12),
+    "hist_gradient_boosting": Prior(-0.1, 0.12),
+    "random_forest": Prior(-0.05, 0.2),
+    "extra_trees": Prior(-0.05, 0.2),
+    "linear": Prior(-0.05, 0.1),
+    "knn": Prior(0.0, 0.08),
 }
 UNKNOWN = Prior(0.0, 0.34)
 """A family that is not shipped: twice the prediction at a coverage of 0.98."""

@@ -68,23 +68,36 @@ class FamilyCatalog:
         return DocumentedSpace(Space(spaces), texts)
 
     def predict(
-        self, family: str, shape: DataShape, parameters: Mapping[str, Any], cpus: int
+        self,
+        family: str,
+        shape: DataShape,
+        parameters: Mapping[str, Any],
+        cpus: int,
+        gpus: float = 0.0,
     ) -> Prediction:
         """What a trial is predicted to need, the copy of a fold's rows included."""
-        cost = self._families[family].cost(shape, parameters, cpus)
+        cost = self._families[family].cost(shape, parameters, cpus, gpus)
         return Prediction(
             memory_terms=dict(cost.memory_terms),
             cpu_seconds=cost.cpu_seconds,
             model_bytes=cost.model_bytes,
             predict_seconds=cost.predict_seconds,
+            phases_bytes=dict(cost.phases),
+            gpu_memory_bytes=cost.gpu_memory_bytes,
+            most_bytes=cost.most_bytes,
         )
 
     def lighter(
-        self, family: str, shape: DataShape, parameters: Mapping[str, Any], cpus: int
+        self,
+        family: str,
+        shape: DataShape,
+        parameters: Mapping[str, Any],
+        cpus: int,
+        gpus: float = 0.0,
     ) -> Iterator[tuple[Mapping[str, Any], Prediction]]:
         """Changes that need less memory, nearest first, with their predictions; lazy."""
         for change in self._families[family].lighter(parameters):
-            yield change, self.predict(family, shape, {**parameters, **change}, cpus)
+            yield change, self.predict(family, shape, {**parameters, **change}, cpus, gpus)
 
     def keeps_result(self, family: str) -> frozenset[str]:
         """Parameters of the family whose change changes no prediction of the model."""

@@ -137,14 +137,16 @@ class Gate:
     def _lighter(
         self, setting: Setting, family: str, parameters: Mapping[str, Any]
     ) -> Iterator[tuple[Mapping[str, Any], Prediction]]:
-        cpus = setting.limits.cpus_per_trial
-        for changes, prediction in self._catalog.lighter(family, setting.shape, parameters, cpus):
+        limits, shape = setting.limits, setting.shape
+        cpus, gpus = limits.cpus_per_trial, limits.gpus_per_trial
+        for changes, prediction in self._catalog.lighter(family, shape, parameters, cpus, gpus):
             key = _memo_key(setting, family, {**parameters, **changes})
             yield changes, replace(prediction, memo_key=key)
 
     def _predict(self, setting: Setting, family: str, parameters: Mapping[str, Any]) -> Prediction:
-        cpus = setting.limits.cpus_per_trial
-        prediction = self._catalog.predict(family, setting.shape, parameters, cpus)
+        limits = setting.limits
+        cpus, gpus = limits.cpus_per_trial, limits.gpus_per_trial
+        prediction = self._catalog.predict(family, setting.shape, parameters, cpus, gpus)
         return replace(prediction, memo_key=_memo_key(setting, family, parameters))
 
     def verdicts(
@@ -209,7 +211,8 @@ class Gate:
         self, space: Space, spec: SearchSpec, shape: DataShape
     ) -> Iterator[tuple[str, Prediction]]:
         """Predictions for what the search may try: pinned, portfolio, samples, corners; lazy."""
-        declarations, cpus = self._catalog.declarations, spec.limits.cpus_per_trial
+        declarations, limits = self._catalog.declarations, spec.limits
+        cpus, gpus = limits.cpus_per_trial, limits.gpus_per_trial
         drawn = [(str(item["family"]), dict(item["parameters"])) for item in space.pinned]
         for family in space.families:
             for parameters in self._catalog.portfolio(family, shape):
@@ -217,7 +220,8 @@ class Gate:
                     drawn.append((family, parameters))
         drawn.extend(sampling.draw(space, declarations, _SAMPLES, spec.seed))
         drawn.extend(sampling.draw_corners(space, declarations, _CORNERS, spec.seed))
-        return ((family, self._catalog.predict(family, shape, p, cpus)) for family, p in drawn)
+        predict = self._catalog.predict
+        return ((family, predict(family, shape, p, cpus, gpus)) for family, p in drawn)
 
 
 def _of_spec(spec: SearchSpec, shape: DataShape) -> Setting:

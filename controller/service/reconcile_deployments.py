@@ -117,29 +117,36 @@ class DeploymentReconciler:
         self._retries: dict[str, Retry] = {}
         self._seen: tuple[Deployment, ...] | None = None
         self._next_look_at = 0.0
+        self._is_well = True
 
-    async def step(self) -> None:
+    async def step(self) -> bool:
         """Closes the difference as far as it can be closed now. Does nothing when nothing changed
-        and no look is due. Does not raise when Ray is away or Serve refuses.
+        and no look is due. Does not raise when Ray is away or Serve refuses. True when this or, if
+        no look was due, the last look succeeded.
         """
         wish = await asyncio.to_thread(self._read)
         self._serves(bool(wish.served))
-        if not self._is_due(wish):
-            return
+        if self._is_due(wish):
+            self._is_well = await self._close(wish)
+        return self._is_well
+
+    async def _close(self, wish: Wish) -> bool:
+        """One look; True when it succeeded."""
         try:
             await self._gateway.apply(wish.served)
             status = await self._gateway.status()
         except Unavailable as error:
             self._hold(wish.deployments, error)
-            return
+            return False
         except FailedPrecondition as error:
             refused = _all_refused(wish, error)
             self._hold(await asyncio.to_thread(self._write, wish, refused), error)
-            return
+            return False
         after = {each.name: observe(each, status) for each in wish.deployments}
         self._plan_retries(wish, status)
         written = await asyncio.to_thread(self._write, wish, _with_orphans(wish, after))
         self._rest(written, status)
+        return True
 
     def _read(self) -> Wish:
         now = self._clock.now()

@@ -61,21 +61,29 @@ class SearchReconciler:
         self._orphans = OrphanJobs(store, cluster)
         self._since: dict[tuple[str, str], float] = {}
         self._logged_at: dict[str, float] = {}
+        self._is_well = True
 
-    async def step(self) -> None:
-        """One round over all searches."""
+    async def step(self) -> bool:
+        """One round over all searches; True when nothing failed."""
+        self._is_well = True
         await self._look()
         searches = await asyncio.to_thread(self._load)
         for search in searches:
             await self._guarded(search, self._observe(search))
         await self._orphans.step()
         await self._start_waiting()
+        return self._is_well
 
     async def _look(self) -> None:
+        began = self._clock.now()
         try:
             self._view.saw(await self._cluster.nodes())
         except Unavailable as error:
+            self._is_well = False
             self._view.failed(error.message)
+            self._metrics.reconcile_failed("cluster")
+        else:
+            self._metrics.reconciled("cluster", max(0.0, self._clock.now() - began))
 
     def _load(self) -> list[Search]:
         with self._store.transaction() as tx:
@@ -86,8 +94,10 @@ class SearchReconciler:
         try:
             await work
         except Unavailable as error:
+            self._is_well = False
             await self._say(search.name, f"Ray does not answer: {error.message}")
         except HeadgateError as error:
+            self._is_well = False
             self._metrics.reconcile_failed("search")
             _log.warning("reconciling %s failed: %s", search.name, error.message)
 

@@ -29,11 +29,18 @@ class Retention:
         self._clock = clock
         self._metrics = metrics
         self._settings = settings
+        self._is_well = True
+
+    @property
+    def is_well(self) -> bool:
+        """The last sweep deleted all that was due."""
+        return self._is_well
 
     def sweep(self) -> int:
         """Deletes what is due; returns the number of searches deleted. A search that cannot be
         deleted is counted as a failure and tried again next time.
         """
+        self._is_well = True
         now = self._clock.now()
         with self._store.transaction() as tx:
             tx.delete_requests_before(now - self._settings.request_memory_seconds)
@@ -53,6 +60,7 @@ class Retention:
         except NotFound:
             return False  # somebody else was faster
         except HeadgateError:
+            self._is_well = False
             self._metrics.reconcile_failed("retention")
             return False
         return True

@@ -42,4 +42,5 @@ def data_shape(dataset: Dataset, plan: Plan, is_in_time_order: bool = False) -> 
         classes=len(plan.classes),
         folds=max(1, plan.folds),
         cells_missing=any(column.has_missing for column in columns),
+        category_sizes=tuple(feature.levels for feature in coded),
     )

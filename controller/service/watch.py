@@ -77,7 +77,9 @@ class WatchService:
     async def _woken(self, watcher: _Watcher) -> bool:
         """Waits for a change; False when the time for a heartbeat has come first."""
         try:
-            await asyncio.wait_for(watcher.changed.wait(), self._heartbeat_seconds)
+            # Not `wait_for`, which in Python 3.11 loses a cancellation that comes with the event.
+            async with asyncio.timeout(self._heartbeat_seconds):
+                await watcher.changed.wait()
         except TimeoutError:
             return False
         return True

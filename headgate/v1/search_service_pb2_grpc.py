@@ -194,7 +194,8 @@ class SearchServiceServicer:
 
     def DeleteSearch(self, request, context):
         """Deletes a search that has ended, with its trials, logs and files; its model stays. Fails with
-        FAILED_PRECONDITION when it has not ended.
+        NOT_FOUND, FAILED_PRECONDITION (it has not ended), UNAVAILABLE (its files cannot be deleted now;
+        nothing else of it was).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

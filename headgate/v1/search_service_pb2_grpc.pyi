@@ -71,7 +71,8 @@ class SearchServiceStub:
     """
     DeleteSearch: _grpc.UnaryUnaryMultiCallable[_search_service_pb2.DeleteSearchRequest, _empty_pb2.Empty]
     """Deletes a search that has ended, with its trials, logs and files; its model stays. Fails with
-    FAILED_PRECONDITION when it has not ended.
+    NOT_FOUND, FAILED_PRECONDITION (it has not ended), UNAVAILABLE (its files cannot be deleted now;
+    nothing else of it was).
     """
     PlanSearch: _grpc.UnaryUnaryMultiCallable[_search_service_pb2.PlanSearchRequest, _search_service_pb2.PlanSearchResponse]
     """Foretells what a search would do with the cluster as it is now: nothing is stored, nothing
@@ -128,7 +129,8 @@ class SearchServiceAsyncStub(SearchServiceStub):
     """
     DeleteSearch: _aio.UnaryUnaryMultiCallable[_search_service_pb2.DeleteSearchRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Deletes a search that has ended, with its trials, logs and files; its model stays. Fails with
-    FAILED_PRECONDITION when it has not ended.
+    NOT_FOUND, FAILED_PRECONDITION (it has not ended), UNAVAILABLE (its files cannot be deleted now;
+    nothing else of it was).
     """
     PlanSearch: _aio.UnaryUnaryMultiCallable[_search_service_pb2.PlanSearchRequest, _search_service_pb2.PlanSearchResponse]  # type: ignore[assignment]
     """Foretells what a search would do with the cluster as it is now: nothing is stored, nothing
@@ -242,7 +244,8 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
         """Deletes a search that has ended, with its trials, logs and files; its model stays. Fails with
-        FAILED_PRECONDITION when it has not ended.
+        NOT_FOUND, FAILED_PRECONDITION (it has not ended), UNAVAILABLE (its files cannot be deleted now;
+        nothing else of it was).
         """
 
     @_abc_1.abstractmethod

@@ -102,7 +102,8 @@ class WorkerServiceServicer:
     def Admit(self, request, context):
         """Asks the gate about a batch of candidates. Idempotent by `candidate_id`: a candidate seen before
         gets the verdict it got then. Candidates are decided in order. The response holds one trial a
-        candidate, in order; it is empty when the directive does not let new trials start.
+        candidate, in order, as far as the trials and the rejections that are left go: fewer when these
+        are used up, none when the directive does not let new trials start.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

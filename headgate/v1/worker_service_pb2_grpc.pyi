@@ -47,7 +47,8 @@ class WorkerServiceStub:
     Admit: _grpc.UnaryUnaryMultiCallable[_worker_service_pb2.AdmitRequest, _worker_service_pb2.AdmitResponse]
     """Asks the gate about a batch of candidates. Idempotent by `candidate_id`: a candidate seen before
     gets the verdict it got then. Candidates are decided in order. The response holds one trial a
-    candidate, in order; it is empty when the directive does not let new trials start.
+    candidate, in order, as far as the trials and the rejections that are left go: fewer when these
+    are used up, none when the directive does not let new trials start.
     """
     ReportTrials: _grpc.UnaryUnaryMultiCallable[_worker_service_pb2.ReportTrialsRequest, _worker_service_pb2.ReportTrialsResponse]
     """Tells what happened to trials. Idempotent by trial, attempt and kind of event."""
@@ -81,7 +82,8 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     Admit: _aio.UnaryUnaryMultiCallable[_worker_service_pb2.AdmitRequest, _worker_service_pb2.AdmitResponse]  # type: ignore[assignment]
     """Asks the gate about a batch of candidates. Idempotent by `candidate_id`: a candidate seen before
     gets the verdict it got then. Candidates are decided in order. The response holds one trial a
-    candidate, in order; it is empty when the directive does not let new trials start.
+    candidate, in order, as far as the trials and the rejections that are left go: fewer when these
+    are used up, none when the directive does not let new trials start.
     """
     ReportTrials: _aio.UnaryUnaryMultiCallable[_worker_service_pb2.ReportTrialsRequest, _worker_service_pb2.ReportTrialsResponse]  # type: ignore[assignment]
     """Tells what happened to trials. Idempotent by trial, attempt and kind of event."""
@@ -130,7 +132,8 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_worker_service_pb2.AdmitResponse, _abc.Awaitable[_worker_service_pb2.AdmitResponse]]:
         """Asks the gate about a batch of candidates. Idempotent by `candidate_id`: a candidate seen before
         gets the verdict it got then. Candidates are decided in order. The response holds one trial a
-        candidate, in order; it is empty when the directive does not let new trials start.
+        candidate, in order, as far as the trials and the rejections that are left go: fewer when these
+        are used up, none when the directive does not let new trials start.
         """
 
     @_abc_1.abstractmethod

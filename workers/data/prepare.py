@@ -176,4 +176,5 @@ def _shape(job: PrepareJob, encoder: Encoder, parts: Split, has_missing: bool) -
         classes=len(job.classes),
         folds=parts.count,
         cells_missing=has_missing,
+        category_sizes=tuple(levels),
     )

@@ -64,7 +64,9 @@ class Meta:
         for name in ("classes", "categorical", "notes"):
             data[name] = tuple(data[name])
         # What grew is learned in a search, and not a property of the directory.
-        return cls(**{**data, "shape": DataShape(**{**data["shape"], "growths": ()})})
+        sizes = tuple(data["shape"].get("category_sizes", ()))
+        shape = DataShape(**{**data["shape"], "category_sizes": sizes, "growths": ()})
+        return cls(**{**data, "shape": shape})
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class Prepared:
         """The encoder that made X."""
         return Encoder.from_json(json.loads((self.directory / "encoder.json").read_text()))
 
-    def features(self, cpus: int) -> FeatureInfo:
+    def features(self, cpus: int, gpus: float = 0.0) -> FeatureInfo:
         """What families are told about X."""
         shape = self.meta.shape
         return FeatureInfo(
@@ -109,6 +111,7 @@ class Prepared:
             classes=shape.classes,
             cpus=cpus,
             has_missing=shape.cells_missing,
+            gpus=gpus,
         )
 
     def training(self, fold: int) -> tuple[slice, ...]:

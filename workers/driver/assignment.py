@@ -22,7 +22,12 @@ PREPARE_SECONDS = 6 * 3600.0
 """Limit for encoding a table: far above any sound one, so that a hang ends."""
 REFIT_SECONDS = 600.0
 REFIT_FACTOR = 20.0
-"""Limit of a refit: so many times its trial's wall time, and at least `REFIT_SECONDS`."""
+"""Limit of a refit: so many times its trial's wall time, and at least `REFIT_SECONDS`, so that a
+hang ends; a time budget ends it sooner."""
+REFIT_GRACE_SECONDS = 10.0
+REFIT_GRACE_SHARE = 0.1
+"""The refit may outlive a time budget by this share of it, and by `REFIT_GRACE_SECONDS` at least:
+its time was estimated, and a search without a model is worth nothing. `Budget.time` says so."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ class Assignment:
 
     def prepare_limits(self) -> SandboxLimits:
         """What encoding may use: the largest reservation, but never less than encoding itself is
-        known to need, however little the search allows a trial.
+        known to need, however little the search allows a trial. `Cluster.prepare` holds as much.
         """
         held = self.largest
         memory_bytes = max(held.memory_bytes, PREPARE_BYTES)
@@ -114,16 +119,21 @@ class Assignment:
             directory=str(self.directory / "data"),
             bundle_uri=self.opened.bundle_uri,
             description=self._description(best),
+            gpus=best.reservation.gpus,
         )
 
-    def refit_limits(self, best: Scored, held: Reservation) -> SandboxLimits:
-        """What a refit may use."""
+    def refit_limits(
+        self, best: Scored, held: Reservation, left_seconds: float | None
+    ) -> SandboxLimits:
+        """What a refit may use. left_seconds: see `refit_seconds`, less what has passed."""
         trial_seconds = best.usage.wall_time.ToTimedelta().total_seconds()
+        longest = max(REFIT_SECONDS, REFIT_FACTOR * trial_seconds)
         return SandboxLimits(
             memory_bytes=held.memory_bytes,
-            wall_seconds=max(REFIT_SECONDS, REFIT_FACTOR * trial_seconds),
+            wall_seconds=longest if left_seconds is None else min(longest, left_seconds),
             cpus=held.cpus,
-            has_backstop=FAMILIES[best.configuration.family].tolerates_failed_malloc,
+            has_backstop=FAMILIES[best.configuration.family].tolerates_failed_malloc
+            and not best.reservation.gpus,
         )
 
     def model(self, best: Scored, result: RefitResult) -> model_pb2.Model:
@@ -171,6 +181,18 @@ class Assignment:
             "metric": self.search.metric,
             "score": best.score,
         }
+
+
+def refit_seconds(budget: search_pb2.Budget, remaining_seconds: float | None) -> float | None:
+    """What all refits together may take; None without a time budget.
+
+    remaining_seconds: what is left of the budget, None while that is not known.
+    """
+    if not budget.HasField("time"):
+        return None
+    total = budget.time.ToTimedelta().total_seconds()
+    left = total if remaining_seconds is None else remaining_seconds
+    return left + max(REFIT_GRACE_SECONDS, REFIT_GRACE_SHARE * total)
 
 
 def search_directory(work_dir: Path, search: str) -> Path:

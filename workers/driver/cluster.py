@@ -9,6 +9,7 @@ import concurrent.futures
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -65,8 +66,17 @@ class Cluster:
     def prepare(
         self, job: PrepareJob, limits: SandboxLimits, held: Reservation
     ) -> concurrent.futures.Future[Outcome]:
-        """Encodes the data on the node that has room for it first."""
-        return self._run("prepare", job, limits, held)
+        """Encodes the data on the node that has room for it first. Holds what `limits` allow, as
+        far as a node has it, and allows no more than is held.
+        """
+        sizes = [int(node["Resources"].get("memory", 0)) for node in _nodes()]
+        granted = granted_bytes(limits, held, max(sizes, default=0))
+        return self._run(
+            "prepare",
+            job,
+            replace(limits, memory_bytes=granted),
+            replace(held, memory_bytes=granted),
+        )
 
     def probe(
         self,
@@ -149,6 +159,18 @@ class Cluster:
                 yield ray.get_actor(name, namespace=RAY_NAMESPACE)
 
 
+def granted_bytes(limits: SandboxLimits, held: Reservation, most_bytes: int) -> int:
+    """The memory to hold for a job that should get more than a trial's reservation. most_bytes: of
+    the largest node.
+    """
+    return max(held.memory_bytes, min(limits.memory_bytes, most_bytes))
+
+
+def with_gpus(limits: SandboxLimits) -> SandboxLimits:
+    """The limits with the devices that Ray gave this worker; a job without any sees none."""
+    return replace(limits, gpu=",".join(str(each) for each in ray.get_gpu_ids()))
+
+
 def _nodes() -> list[dict[str, Any]]:
     return [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
 
@@ -175,7 +197,7 @@ def _on_this_node(
             prepared: Outcome = ray.get(agent.prepare.remote(*prepare))
             if prepared.kind != "OK":
                 return prepared
-        outcome: Outcome = ray.get(getattr(agent, method).remote(job, limits))
+        outcome: Outcome = ray.get(getattr(agent, method).remote(job, with_gpus(limits)))
     except RayActorError as error:
         return Outcome(kind="LOST", message=f"the agent was lost: {error}")
     return outcome

@@ -23,7 +23,9 @@ class TaskPacker:
         self._control = control
 
     def __call__(self, task: Task) -> FitTask:
-        """Pure but for the clock."""
+        """Pure but for the clock. With a GPU there is no backstop: the device's driver reserves
+        address space as it likes.
+        """
         chosen = task.configuration
         job = FitJob(
             search=self._search,
@@ -35,12 +37,15 @@ class TaskPacker:
             metric=self._metric,
             cpus=task.reservation.cpus,
             directory=self._place.prepare.directory,
+            gpus=task.reservation.gpus,
         )
         limits = SandboxLimits(
             memory_bytes=task.reservation.memory_bytes,
             wall_seconds=self._wall_seconds(),
             cpus=task.reservation.cpus,
-            has_backstop=task.has_backstop and FAMILIES[chosen.family].tolerates_failed_malloc,
+            has_backstop=task.has_backstop
+            and FAMILIES[chosen.family].tolerates_failed_malloc
+            and not task.reservation.gpus,
         )
         return FitTask(job, limits, task.reservation, self._place)
 

@@ -15,6 +15,7 @@ import ray
 from ray.exceptions import GetTimeoutError, RayActorError
 from ray.tune import PlacementGroupFactory, Trainable
 
+from workers.driver.cluster import with_gpus
 from workers.driver.task import AgentFinder, FitTask
 from workers.trial.job import Outcome, SandboxLimits
 
@@ -48,28 +49,37 @@ class TrialActor(Trainable):
         return {"outcome": run_on_this_node(self._task), "done": True}
 
 
+def prepare_limits(task: FitTask) -> SandboxLimits:
+    """What encoding may use on a further node: no more than Ray holds for the trial."""
+    limits, held = task.workplace.prepare_limits, task.reservation
+    return replace(limits, memory_bytes=min(limits.memory_bytes, held.memory_bytes))
+
+
+def as_outcome_of_trial(prepared: Outcome, node_id: str) -> Outcome:
+    """Encoding that ran out of memory says nothing about the trial's configuration: it is LOST here
+    and run again, perhaps elsewhere.
+    """
+    if prepared.kind != "MEMORY_EXCEEDED":
+        return prepared
+    text = f"encoding the data on node {node_id[:8]} needs more memory than the trial holds"
+    return Outcome(kind="LOST", message=f"{text}; allow a trial more")
+
+
 def run_on_this_node(task: FitTask) -> Outcome:
     """Fits in the sandbox of this node's agent. Brings the data to the node when it has none."""
-    place = task.workplace
+    place, limits = task.workplace, with_gpus(task.limits)
     node_id = ray.get_runtime_context().get_node_id()
     try:
         agent = place.get_agent(node_id, place.work_dir)
         if not Path(task.job.directory).is_dir():
-            prepared: Outcome = ray.get(agent.prepare.remote(place.prepare, place.prepare_limits))
+            prepared: Outcome = ray.get(agent.prepare.remote(place.prepare, prepare_limits(task)))
             if prepared.kind != "OK":
-                return prepared
-        outcome: Outcome = ray.get(agent.fit.remote(task.job, _with_gpus(task)))
+                return as_outcome_of_trial(prepared, node_id)
+        outcome: Outcome = ray.get(agent.fit.remote(task.job, limits))
     except RayActorError as error:
         _wait_for_agent(node_id, place.work_dir, place.get_agent)
         return Outcome(kind="LOST", message=f"the agent of node {node_id[:8]} was lost: {error}")
     return outcome
-
-
-def _with_gpus(task: FitTask) -> SandboxLimits:
-    """The limits, with the devices that Ray holds for this worker."""
-    if not task.reservation.gpus:
-        return task.limits
-    return replace(task.limits, gpu=",".join(str(each) for each in ray.get_gpu_ids()))
 
 
 def _wait_for_agent(node_id: str, work_dir: str, get_agent: AgentFinder) -> None:

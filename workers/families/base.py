@@ -94,7 +94,9 @@ class DataShape:
     training part or the holdout's). validation_rows: rows of the largest validation part.
     features: columns of the encoded matrix, of which categorical_features hold category codes with
     category_levels levels together. classes: number of classes, 0 for regression. folds: fits a
-    trial does. cells_missing: some cell is missing. growths: trees that grew on these very data.
+    trial does. cells_missing: some cell is missing. category_sizes: levels of each categorical
+    feature; empty when only their sum is known. growths: trees that
+    grew on these very data.
     """
 
     rows: int
@@ -106,6 +108,7 @@ class DataShape:
     classes: int
     folds: int
     cells_missing: bool
+    category_sizes: tuple[int, ...] = ()
     growths: tuple[Growth, ...] = ()
 
     @property
@@ -121,12 +124,18 @@ class Cost:
     memory_terms: named parts, in bytes, of the peak anonymous memory above an idle sandbox child
     (memory-mapped data are not in it). cpu_seconds: all folds together. model_bytes: serialised
     model. predict_seconds: one row.
+    phases: peak of each phase of a fold, in bytes: `prepare` (its rows are joined), `fit`,
+    `predict`, `save`; the terms are those of the largest. gpu_memory_bytes: on the device, 0 for a
+    fit that uses none. most_bytes: what can be proved to be the most, None when nothing can.
     """
 
     memory_terms: Mapping[str, int]
     cpu_seconds: float
     model_bytes: int
     predict_seconds: float
+    phases: Mapping[str, int] = field(default_factory=dict)
+    gpu_memory_bytes: int = 0
+    most_bytes: int | None = None
 
     @property
     def peak_memory_bytes(self) -> int:
@@ -140,7 +149,8 @@ class FeatureInfo:
 
     categorical: for each feature, the number of category codes (codes run from 0, missing is NaN),
     or 0 for a numeric feature. task: `binary`, `multiclass` or `regression`. classes: number of
-    classes, 0 for regression. cpus: threads the fit may use.
+    classes, 0 for regression. cpus: threads the fit may use. gpus: share of a device, or devices,
+    that the fit may use; 0 for none, and families that cannot use one take no notice.
     """
 
     categorical: Sequence[int]
@@ -148,6 +158,7 @@ class FeatureInfo:
     classes: int
     cpus: int
     has_missing: bool = field(default=True)
+    gpus: float = 0.0
 
 
 class Family(ABC):
@@ -175,8 +186,8 @@ class Family(ABC):
         """Strong configurations to try before sampling, cheapest first; first the default."""
 
     @abstractmethod
-    def cost(self, shape: DataShape, parameters: Parameters, cpus: int) -> Cost:
-        """Predicts what a trial needs. Pure, microseconds."""
+    def cost(self, shape: DataShape, parameters: Parameters, cpus: int, gpus: float = 0.0) -> Cost:
+        """Predicts what a trial needs. Pure, microseconds. gpus: as in `FeatureInfo`."""
 
     def grown(
         self,

@@ -24,7 +24,13 @@ from workers.families.base import (
 from workers.families.configurations import halvings, text, variation, whole, whole_or_none
 from workers.families.estimators import EstimatorFamily, Fitted, library_scores
 from workers.families.growth import ratio
-from workers.families.phases import MIB, largest, training_rows_bytes, validation_rows_bytes
+from workers.families.phases import (
+    MIB,
+    peaks,
+    training_rows_bytes,
+    validation_rows_bytes,
+    written_bytes,
+)
 
 _FEW_ROWS = 256
 """Up to here a loop over the trees is faster than the library's thread pool: 10 times for 1 row."""
@@ -90,32 +96,42 @@ class Forest(EstimatorFamily):
             variation(_PARAMETERS, n_estimators=300, max_features=0.5, min_samples_leaf=2),
         )
 
-    def cost(self, shape: DataShape, parameters: Parameters, cpus: int) -> Cost:
+    def cost(
+        self,
+        shape: DataShape,
+        parameters: Parameters,
+        cpus: int,
+        gpus: float = 0.0,  # noqa: ARG002  # no GPU support
+    ) -> Cost:
         """Trees, which hold nearly all memory, and each thread's row indices and weights.
 
         t trees, N nodes a tree, K class columns (1 for regression), n train rows, T threads.
         trees: t·N·(64+8K), exact given N: 64 bytes of node and 8 of value a class.
-        N: see `_nodes`; it is the known error. work: 60·T·n. runtime: 1 MB.
+        N: see `_nodes`; it is the known error. work: (16+75·T)·n. runtime: 1 MB.
         Example: 16,000 rows, 2 classes, 100 random-forest trees of min_samples_leaf 1: N = 6,067
         with fill .3, 49 MB of trees.
         """
         n, trees = shape.train_rows, whole(parameters, "n_estimators")
-        nodes = self._nodes(shape, parameters)
+        nodes = min(self._nodes(shape, parameters), _nodes_within(parameters))
         tree_bytes = trees * (nodes * _node_bytes(shape) + _TREE_BYTES)
         held = {"trees": tree_bytes, "runtime": MIB}
-        fit = held | {"training rows": training_rows_bytes(shape), "work": 60 * cpus * n}
+        fit = held | {"training rows": training_rows_bytes(shape), "work": (16 + 75 * cpus) * n}
         predict = held | {
             "validation rows": validation_rows_bytes(shape),
             "scores": 8 * (cpus + 1) * shape.validation_rows * max(1, shape.classes),
         }
+        save = held | {"piece of a tree": written_bytes(tree_bytes / trees)}
+        peak = peaks(shape, fit, predict, save)
         depth = math.log2(nodes + 1)
         per_tree = self.split_seconds * n * self._candidates(shape, parameters) * depth
         scoring = 1.5e-7 * trees * depth * shape.validation_rows
         return Cost(
-            memory_terms=largest(fit, predict),
+            memory_terms=peak.terms,
             cpu_seconds=shape.folds * (0.05 + trees * (1e-3 + per_tree) + scoring),
             model_bytes=_model_bytes(shape, trees, nodes),
             predict_seconds=2e-4 + 4e-6 * trees,
+            phases=peak.phases,
+            most_bytes=self._most_bytes(shape, parameters, cpus),
         )
 
     def lighter(self, parameters: Parameters) -> Iterator[dict[str, Value]]:
@@ -171,18 +187,14 @@ class Forest(EstimatorFamily):
         The rows fill 2·n·share/min_samples_leaf times a fill, which depends on the data: between
         .01 and 1. Where trees grew on these data, they tell (`workers.families.growth`); elsewhere
         `class_fill` does: .01 (few distinct rows) to 2.2 times as many grew. Never more than 2 a
-        row that a tree sees. Trees of a limited depth are no full ones: N·M/(N+M), M = 2^(D+1)−1,
-        after a probe; what grew over that was .7 at depth 10, .8 to .95 at 15, in the median.
+        row that a tree sees, nor than its depth allows; `_nodes_within` looks closer at that.
         """
         leaf, share = whole(parameters, "min_samples_leaf"), self._split_share(shape, parameters)
         n, filled = shape.train_rows, self._filled(shape, leaf)
         seen = ratio(shape.growths, self.name, filled * leaf / n, leaf, share)
-        nodes = max(1.0, min(filled * seen, 2.0 * n * self.sampled_share / leaf))
+        nodes = min(filled * seen, 2.0 * n * self.sampled_share / leaf)
         depth = whole_or_none(parameters, "max_depth")
-        if depth is None:
-            return nodes
-        full = 2.0 ** (depth + 1) - 1
-        return max(1.0, nodes * full / (nodes + full))
+        return max(1.0, nodes if depth is None else min(nodes, 2.0 ** (depth + 1) - 1))
 
     def _filled(self, shape: DataShape, leaf: int) -> float:
         """Nodes of a tree of unlimited depth, as far as the shape alone tells."""
@@ -201,6 +213,25 @@ class Forest(EstimatorFamily):
         share = self._split_share(shape, parameters)
         leaf = whole(parameters, "min_samples_leaf")
         return Growth(self.name, leaf, share, nodes / shape.train_rows)
+
+    def _most_bytes(self, shape: DataShape, parameters: Parameters, cpus: int) -> int:
+        """No forest of this configuration can hold more: every leaf as small as allowed.
+
+        t·N·(64+8K) with N = min(2·n'/min_samples_leaf − 1, 2^(D+1) − 1); n' are the distinct rows
+        of a tree, all n without bootstrap, else .632·n + 2·√n: six standard deviations above the
+        mean. 2·T·N·(64+8K): the trees being grown, whose arrays double. The rest as in `cost`, 6 kB
+        of Python objects a tree, and 16 MiB for the pool of threads and what is written at once.
+        """
+        n, classes = shape.train_rows, max(1, shape.classes)
+        distinct = n if self.sampled_share >= 1 else self.sampled_share * n + 2 * math.sqrt(n)
+        leaves = max(1.0, min(n, distinct) // whole(parameters, "min_samples_leaf"))
+        depth, nodes = whole_or_none(parameters, "max_depth"), 2 * leaves - 1
+        if depth is not None:
+            nodes = min(nodes, 2.0 ** (depth + 1) - 1)
+        tree_bytes, trees = nodes * (64 + 8 * classes), whole(parameters, "n_estimators")
+        scores = 8 * (cpus + 1) * shape.validation_rows * classes + validation_rows_bytes(shape)
+        growing = 2 * cpus * tree_bytes + (16 + 75 * cpus) * n + training_rows_bytes(shape)
+        return int(trees * (tree_bytes + 6000) + max(growing, scores) + 16 * MIB)
 
     def _candidates(self, shape: DataShape, parameters: Parameters) -> float:
         return self._split_share(shape, parameters) * shape.features
@@ -222,6 +253,17 @@ def _model_bytes(shape: DataShape, trees: int, nodes: float) -> int:
 
 def _file_overhead(shape: DataShape) -> int:
     return _TREE_FILE_BYTES + 8 * shape.classes
+
+
+def _nodes_within(parameters: Parameters) -> float:
+    """Nodes whose memory a tree of limited depth holds: fewer than 2^(D+1) − 1, as trees are not
+    balanced, but the 2,047 that the library's arrays begin with up to depth 10: what is given back
+    of those when a tree is done is too small a hole for the next.
+
+    (2^(D+1))^(1 − D/100): 19 % of 2^(D+1) at depth 15. Measured on real tables: 6 to 11 %.
+    """
+    depth = whole_or_none(parameters, "max_depth")
+    return math.inf if depth is None else max(2047.0, 2.0 ** ((depth + 1) * (1 - depth / 100)))
 
 
 def _share(parameters: Parameters) -> Any:

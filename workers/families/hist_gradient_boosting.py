@@ -24,7 +24,7 @@ from workers.families.base import (
 )
 from workers.families.configurations import halvings, number, variation, whole
 from workers.families.estimators import EstimatorFamily, Fitted, library_scores
-from workers.families.phases import MIB, largest, training_rows_bytes, validation_rows_bytes
+from workers.families.phases import MIB, peaks, training_rows_bytes, validation_rows_bytes
 from workers.families.preprocessing import empty_features
 
 _PARAMETERS = (
@@ -78,7 +78,13 @@ class HistGradientBoosting(EstimatorFamily):
             ),
         )  # fmt: skip
 
-    def cost(self, shape: DataShape, parameters: Parameters, cpus: int) -> Cost:
+    def cost(
+        self,
+        shape: DataShape,
+        parameters: Parameters,
+        cpus: int,
+        gpus: float = 0.0,  # noqa: ARG002  # no GPU support
+    ) -> Cost:
         """One fold's float64 copy, bins, live histograms, gradients and trees.
 
         n train rows, d features, L leaves, K' outputs, T threads.
@@ -110,16 +116,17 @@ class HistGradientBoosting(EstimatorFamily):
         predict = held | {
             "validation rows": validation_rows_bytes(shape),
             "float64 copy": 8 * m * d * (2 if shape.categorical_features else 1),
-            "serialised model": model_bytes,
         }
+        peak = peaks(shape, fit, predict, held | {"serialised model": model_bytes})
         # Per round and output, fitted to measured fits: predicted/actual .7 to 1.2.
         share = number(parameters, "max_features")
         per_tree = 1.3e-8 * n * d + 4.5e-6 * leaves * d * (0.5 + 0.5 * share) + 3e-4
         return Cost(
-            memory_terms=largest(fit, predict),
+            memory_terms=peak.terms,
             cpu_seconds=shape.folds * (0.1 + 2e-7 * n * d + trees * per_tree),
             model_bytes=model_bytes,
             predict_seconds=4e-4 + 6e-6 * trees + (3e-3 if shape.categorical_features else 0.0),
+            phases=peak.phases,
         )
 
     def lighter(self, parameters: Parameters) -> Iterator[dict[str, Value]]:

@@ -23,7 +23,13 @@ from workers.families.base import (
 )
 from workers.families.configurations import text, variation, whole
 from workers.families.estimators import EstimatorFamily, Fitted, library_scores
-from workers.families.phases import MIB, largest, training_rows_bytes, validation_rows_bytes
+from workers.families.phases import (
+    MIB,
+    peaks,
+    training_rows_bytes,
+    validation_rows_bytes,
+    written_bytes,
+)
 from workers.families.preprocessing import (
     SCALINGS,
     expected_warnings_ignored,
@@ -75,11 +81,18 @@ class NearestNeighbors(EstimatorFamily):
             variation(_PARAMETERS, n_neighbors=neighbours, scaling="quantile"),
         )
 
-    def cost(self, shape: DataShape, parameters: Parameters, cpus: int) -> Cost:
+    def cost(
+        self,
+        shape: DataShape,
+        parameters: Parameters,
+        cpus: int,
+        gpus: float = 0.0,  # noqa: ARG002  # no GPU support
+    ) -> Cost:
         """The transformed rows, which are the model, and the copies that lead to them.
 
         n train rows, q numeric features, p columns after preprocessing.
-        preprocessing: 9·n·q + 9·n·indicators + 12·n·c for c categorical features. index: 4·n·p
+        preprocessing: 9·n·q + 9·n·indicators + 12·n·c for the c categorical features that are not
+        dropped, and 4·n a level of them for the block before it is joined. index: 4·n·p
         for all rows; with up to 15 columns a k-d tree: 8·n·p float64, 16·n of indices, and as much
         as the rows again while it is built. targets: 16·n. runtime: 0.5 MB and 0.5 MB a
         thread. Example: 16,000 x 20 numeric, 2 threads: 2.9 MB of preprocessing, 1.3 MB of index,
@@ -90,7 +103,7 @@ class NearestNeighbors(EstimatorFamily):
         columns = max(1, wide.columns)
         is_tree = columns <= _TREE_COLUMNS
         index = n * (8 * columns + 16) if is_tree else 4 * n * columns
-        per_row = 9 * wide.numeric + 9 * wide.indicators + 12 * shape.categorical_features
+        per_row = 9 * wide.numeric + 9 * wide.indicators + 12 * wide.coded
         held = {
             "index": index + (4 * n * columns if is_tree else 0),
             "targets": 16 * n,
@@ -98,22 +111,24 @@ class NearestNeighbors(EstimatorFamily):
         }
         fit = held | {
             "training rows": training_rows_bytes(shape),
-            "preprocessing": n * per_row,
+            "preprocessing": n * (per_row + 4 * wide.levels),
         }
         neighbours = min(whole(parameters, "n_neighbors"), n)
         predict = held | {
             "validation rows": validation_rows_bytes(shape),
             "preprocessing": m * (per_row + 4 * columns),
-            "neighbours": 24 * m * neighbours,
+            "neighbours": _neighbour_bytes(shape, parameters, is_tree) * m * neighbours,
         }
         quantiles = 8000 * wide.numeric if text(parameters, "scaling") == "quantile" else 0
         search = _row_seconds(n, columns, is_tree, whole(parameters, "p"))
         prepare = 6e-8 * n * shape.features * (8 if quantiles else 1)
+        peak = peaks(shape, fit, predict, held | {"piece of the index": written_bytes(index)})
         return Cost(
-            memory_terms=largest(fit, predict),
+            memory_terms=peak.terms,
             cpu_seconds=shape.folds * (0.05 + prepare + 1e-7 * n * columns + m * search),
             model_bytes=index + (4 * n * columns if is_tree else 0) + 16 * n + quantiles + 12_000,
             predict_seconds=3e-3 + (4e-4 if is_tree else 2e-9 * n * columns),
+            phases=peak.phases,
         )
 
     def lighter(self, parameters: Parameters) -> Iterator[dict[str, Value]]:
@@ -161,6 +176,14 @@ class NearestNeighbors(EstimatorFamily):
     def scores(self, model: Fitted, X: Any) -> Any:
         """See `EstimatorFamily.scores`."""
         return library_scores(model, X)
+
+
+def _neighbour_bytes(shape: DataShape, parameters: Parameters, is_tree: bool) -> int:
+    """Of one neighbour of one row: distance, index and target at 8 bytes, its weight where they
+    differ, 5 for the votes of classes without a tree (measured).
+    """
+    weight = 8 if text(parameters, "weights") == "distance" else 0
+    return 24 + weight + (5 if shape.classes and not is_tree else 0)
 
 
 def _row_seconds(rows: int, columns: int, is_tree: bool, p: int) -> float:

@@ -24,7 +24,7 @@ from workers.families.base import (
 )
 from workers.families.configurations import number, text, variation, whole
 from workers.families.estimators import EstimatorFamily, Fitted, library_scores
-from workers.families.phases import MIB, largest, training_rows_bytes, validation_rows_bytes
+from workers.families.phases import MIB, peaks, training_rows_bytes, validation_rows_bytes
 from workers.families.preprocessing import (
     SCALINGS,
     Width,
@@ -88,7 +88,13 @@ class Linear(EstimatorFamily):
             variation(_PARAMETERS, C=0.5, scaling="quantile"),
         )
 
-    def cost(self, shape: DataShape, parameters: Parameters, cpus: int) -> Cost:
+    def cost(
+        self,
+        shape: DataShape,
+        parameters: Parameters,
+        cpus: int,
+        gpus: float = 0.0,  # noqa: ARG002  # no GPU support
+    ) -> Cost:
         """One fold's preprocessing copies, the design matrix, and the solver's vectors.
 
         n train rows, q numeric features, p columns after preprocessing, z of a row's cells filled,
@@ -122,11 +128,13 @@ class Linear(EstimatorFamily):
             "preprocessing": _preprocessing_bytes(m, shape, wide),
             "matrix": _matrix_bytes(m, wide),
         }
+        peak = peaks(shape, fit, predict, held | {"serialised model": model_bytes})
         return Cost(
-            memory_terms=largest(fit, predict),
+            memory_terms=peak.terms,
             cpu_seconds=shape.folds * _fold_seconds(shape, parameters, wide),
             model_bytes=int(model_bytes),
             predict_seconds=1.5e-3 + (2e-3 if wide.levels else 0.0),
+            phases=peak.phases,
         )
 
     def lighter(self, parameters: Parameters) -> Iterator[dict[str, Value]]:

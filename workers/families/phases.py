@@ -2,13 +2,14 @@
 
 A trial reads the encoded matrix through a memory map. With several folds it joins the rows of one
 fold's training part (anonymous memory), fits, lets go of them, and predicts the validation rows in
-place. The peak is the larger of the two phases of one fold: folds run one after the other and free
-what they held.
+place. The first fold's model is saved, too, for its size. The peak is the largest of the phases of
+one fold: folds run one after the other and free what they held.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from workers.data.layout import fold_copy_bytes
 from workers.families.base import DataShape
@@ -33,7 +34,33 @@ def validation_rows_bytes(shape: DataShape) -> int:
     return shape.validation_rows * (8 + 16 * max(1, shape.classes))
 
 
-def largest(*phases: Mapping[str, float]) -> dict[str, int]:
-    """The phase with the largest sum, in whole bytes: phases do not overlap."""
-    peak = max(phases, key=lambda terms: sum(terms.values()))
-    return {name: int(value) for name, value in peak.items()}
+def written_bytes(array_bytes: float) -> float:
+    """What writing a model of arrays holds beside it: joblib copies an array in pieces of 16 MiB.
+
+    array_bytes: the largest array. `joblib.numpy_pickle.NumpyArrayWrapper.write_array`; exact.
+    """
+    return min(16 * MIB, array_bytes)
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """phases: bytes of each. terms: the parts of the largest."""
+
+    phases: dict[str, int]
+    terms: dict[str, int]
+
+
+def peaks(
+    shape: DataShape,
+    fit: Mapping[str, float],
+    predict: Mapping[str, float],
+    save: Mapping[str, float],
+) -> Peaks:
+    """Of the phases of a fold, in whole bytes; they do not overlap."""
+    prepare = {"training rows": float(training_rows_bytes(shape))}
+    phases = {"prepare": prepare, "fit": fit, "predict": predict, "save": save}
+    whole = {
+        name: {term: int(size) for term, size in terms.items()} for name, terms in phases.items()
+    }
+    sizes = {name: sum(terms.values()) for name, terms in whole.items()}
+    return Peaks(sizes, whole[max(sizes, key=lambda name: sizes[name])])

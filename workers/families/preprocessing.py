@@ -24,12 +24,19 @@ SPARSE_BELOW = 0.3
 
 @dataclass(frozen=True)
 class Width:
-    """Columns after preprocessing, as far as a shape tells. filled: cells of a row that are set."""
+    """Columns after preprocessing, as far as a shape tells. coded: features that are one-hot
+    encoded, into `levels` columns. filled: cells of a row that are set.
+    """
 
     numeric: int
     indicators: int
+    coded: int
     levels: int
-    filled: int
+
+    @property
+    def filled(self) -> int:
+        """One cell a feature that is encoded, and all others."""
+        return self.numeric + self.indicators + self.coded
 
     @property
     def columns(self) -> int:
@@ -50,12 +57,22 @@ def width(shape: DataShape, min_frequency: int, max_levels: int | None) -> Width
     """
     numeric = shape.features - shape.categorical_features
     indicators = numeric if shape.cells_missing else 0
-    levels = shape.category_levels + (shape.categorical_features if shape.cells_missing else 0)
+    sizes = category_sizes(shape)
+    kept = [size for size in sizes if max_levels is None or size <= max_levels]
+    if not kept and not numeric:
+        kept = list(sizes)  # as `table_transformer` does: nothing else would be left
     most = shape.train_rows // min_frequency + 1
-    if max_levels is not None:
-        most = min(most, max_levels)
-    levels = min(levels, most * shape.categorical_features)
-    return Width(numeric, indicators, levels, numeric + indicators + shape.categorical_features)
+    missing = 1 if shape.cells_missing else 0
+    levels = sum(min(size + missing, most) for size in kept)
+    return Width(numeric, indicators, len(kept), levels)
+
+
+def category_sizes(shape: DataShape) -> tuple[int, ...]:
+    """Levels of each categorical feature; their mean where only the sum is known."""
+    count = shape.categorical_features
+    if shape.category_sizes or not count:
+        return shape.category_sizes
+    return (-(-shape.category_levels // count),) * count
 
 
 def empty_features(X: Any) -> list[int]:

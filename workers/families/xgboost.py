@@ -1,4 +1,4 @@
-"""XGBoost: gradient boosted trees grown on histograms (tree_method `hist`), on the CPU.
+"""XGBoost: gradient boosted trees grown on histograms (tree_method `hist`), on the CPU or a GPU.
 
 Rounds are a parameter, there is no early stopping. Categories are split natively. The cache of
 histograms is capped at `max_cached_hist_node=256` nodes: the same trees and predictions as with
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workers.families import xgboost_cost
 from workers.families.base import (
     Choices,
     Cost,
@@ -27,8 +28,7 @@ from workers.families.base import (
     Parameters,
     Value,
 )
-from workers.families.configurations import halvings, number, text, variation, whole
-from workers.families.phases import MIB, largest, training_rows_bytes, validation_rows_bytes
+from workers.families.configurations import halvings, text, variation, whole
 
 _DEPTHWISE = ("grow_policy", ("depthwise",))
 _LOSSGUIDE = ("grow_policy", ("lossguide",))
@@ -122,45 +122,9 @@ class XGBoost(Family):
             ),
         )  # fmt: skip
 
-    def cost(self, shape: DataShape, parameters: Parameters, cpus: int) -> Cost:
-        """One fold's histograms, quantised rows, gradients and trees.
-
-        n train rows, d features, B bins, K' outputs, T threads, N nodes with a histogram.
-        histograms: 16·d·B·N·(1+0.09(T−1)); two float64 a bin (hist_cache.h), one cache a tree.
-        quantised rows: 6.8·n·d; sketches: 494·d·B; gradients: 0.6·n·(12K'+32); runtime: 1 MB.
-        trees: 100 bytes a node and its categories. serialised model: 3.3 × its file, 5 kB a tree.
-        Example: 80,000 x 50, depth 6, 2 threads: 64 nodes, 14 MB of histograms, 27 MB of
-        quantised rows, 6 MB of sketches, 2 MB of gradients, and 18 MB of the fold's rows: 69 MB.
-        Known error: predicted/actual 1.0 to 1.6, .75 for trees of depth 10 without the cap.
-        """
-        n, d, outputs = shape.train_rows, shape.features, shape.outputs
-        bins = min(whole(parameters, "max_bin"), n)
-        trees = whole(parameters, "n_estimators") * outputs
-        nodes = tree_nodes(shape, parameters)
-        cached = min(
-            tree_nodes(shape, parameters, with_histogram=True),
-            max(256, whole(parameters, "max_cached_hist_node")),
-        )
-        per_node = 40 + _category_bytes(shape)
-        model_bytes = int(trees * (per_node * nodes + 400) + 5000)
-        held = {"trees": (60 + per_node) * trees * nodes, "runtime": MIB}
-        fit = held | {
-            "training rows": training_rows_bytes(shape),
-            "histograms": 16 * d * bins * cached * (1 + 0.09 * (cpus - 1)),
-            "quantised rows": 6.8 * n * d,
-            "sketches": 494 * d * bins,
-            "gradients": 0.6 * n * (12 * outputs + 32),
-        }
-        predict = held | {
-            "validation rows": validation_rows_bytes(shape),
-            "serialised model": 3.3 * model_bytes + 5000 * trees,
-        }
-        return Cost(
-            memory_terms=largest(fit, predict),
-            cpu_seconds=shape.folds * _fold_seconds(shape, parameters, bins, nodes),
-            model_bytes=model_bytes,
-            predict_seconds=2e-4 + 3e-7 * trees,
-        )
+    def cost(self, shape: DataShape, parameters: Parameters, cpus: int, gpus: float = 0.0) -> Cost:
+        """See `workers.families.xgboost_cost`."""
+        return xgboost_cost.cost(shape, parameters, cpus, gpus)
 
     def lighter(self, parameters: Parameters) -> Iterator[dict[str, Value]]:
         """The cap on cached histograms (changes no prediction), bins, depth or leaves, rounds."""
@@ -193,7 +157,11 @@ class XGBoost(Family):
         sample_weight: Any | None,
         seed: int,
     ) -> Boosted:
-        """See `Family.fit`. Rows are quantised straight from X, without a copy."""
+        """See `Family.fit`. Rows are quantised straight from X, without a copy.
+
+        With a GPU the trees are grown there (`device=cuda`); the model predicts on the CPU, where
+        the rows are, and is the same file.
+        """
         import xgboost
 
         has_categories = any(features.categorical)
@@ -213,11 +181,13 @@ class XGBoost(Family):
             "nthread": features.cpus,
             "seed": seed,
             "verbosity": 0,
+            "device": "cuda" if features.gpus else "cpu",
         }
         if parameters["grow_policy"] == "lossguide":
             settings["max_depth"] = 0
         rounds = whole(parameters, "n_estimators")
         booster = xgboost.train(_whole_numbers(settings), data, num_boost_round=rounds)
+        booster.set_param({"device": "cpu"})
         return Boosted(booster, features.classes)
 
     def predict(self, model: Boosted, X: Any) -> Any:
@@ -241,52 +211,6 @@ class XGBoost(Family):
 
         booster = xgboost.Booster({"nthread": 1}, model_file=directory / "booster.ubj")
         return Boosted(booster, int(booster.attr("headgate_classes") or 0))
-
-
-def tree_nodes(shape: DataShape, parameters: Parameters, *, with_histogram: bool = False) -> float:
-    """Nodes of one tree: the structure's limit, then what the rows can fill.
-
-    with_histogram: only those; the deepest level of a tree grown by depth has none.
-
-    A leaf needs a hessian of min_child_weight, at most ¼ a row for classes and 1 for regression.
-    Above n/32 nodes growth slows: full·(N/full)^0.3, fitted to measured peaks.
-    """
-    n = shape.train_rows
-    hessian = 1.0 if shape.classes == 0 else 0.25
-    if text(parameters, "grow_policy") == "depthwise":
-        limit = 2.0 ** (whole(parameters, "max_depth") + (0 if with_histogram else 1)) - 1
-    else:
-        limit = 2.0 * whole(parameters, "max_leaves") - 1
-    nodes = min(limit, 2 * n * hessian / number(parameters, "min_child_weight"), 2.0 * n)
-    full = max(1.0, n / 32)
-    if nodes > full:
-        nodes = full * (nodes / full) ** 0.3
-    return max(1.0, nodes)
-
-
-def _category_bytes(shape: DataShape) -> float:
-    """Bytes a node to store the categories of a split: 4 each, at most 64, half of the levels.
-
-    Splits prefer categories by about a third over their share of the features (measured).
-    """
-    if not shape.categorical_features:
-        return 0.0
-    levels = shape.category_levels / shape.categorical_features
-    share = min(1.0, 1.35 * shape.categorical_features / shape.features)
-    return 4 * min(64.0, levels / 2) * share
-
-
-def _fold_seconds(shape: DataShape, parameters: Parameters, bins: int, nodes: float) -> float:
-    """CPU seconds of one fold, fitted on noisy machines: predicted/actual .8 to 1.2.
-
-    0.08 + 2.2e-7·n·d + R·K'·(1.3e-9·n'·d'·D + 1.2e-8·N·d'·B), n' and d' after subsampling.
-    """
-    share = number(parameters, "colsample_bytree") * number(parameters, "colsample_bylevel")
-    n, d = shape.train_rows, shape.features
-    rows, columns = n * number(parameters, "subsample"), d * share
-    trees = whole(parameters, "n_estimators") * shape.outputs
-    per_tree = 1.3e-9 * rows * columns * math.log2(nodes + 1) + 1.2e-8 * nodes * columns * bins
-    return 0.08 + 2.2e-7 * n * d + trees * per_tree
 
 
 def _objective(features: FeatureInfo) -> dict[str, Value]:

@@ -2,11 +2,14 @@
 which has limited the threads of the libraries.
 
 Memory beyond what the family's formula names: `workers.data.layout.fold_copy_bytes`. Validation
-parts are read through the memory map. One fold's model and copy are gone before the next.
+parts are read through the memory map. One fold's model and copy are gone before the next, and given
+back to the system.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import math
 import statistics
 import tempfile
@@ -48,7 +51,7 @@ def fit(job: FitJob) -> FitResult:
     """
     data = Prepared.open(job.directory)
     chosen = family(job.family)
-    features = data.features(job.cpus)
+    features = data.features(job.cpus, job.gpus)
     scores, fit_seconds, model_bytes, predict_seconds = [], 0.0, 0, 0.0
     for fold in range(data.meta.shape.folds):
         result = _fit_fold(chosen, features, data, fold, job)
@@ -59,6 +62,7 @@ def fit(job: FitJob) -> FitResult:
             rows = take(data.X, data.validation(fold))
             predict_seconds = _one_row_seconds(chosen, result.model, rows)
         del result
+        _give_back()
     metrics = mean_scores(scores, job.metric)
     return FitResult(
         score=metrics[job.metric],
@@ -89,6 +93,14 @@ def _fit_fold(
         None if data.weights is None else take(data.weights, held_out),
     )
     return _FoldResult(metrics, fit_seconds, model)
+
+
+def _give_back() -> None:
+    """Returns freed memory to the system. The threads of a fold leave it in their arenas, where
+    those of the next do not find it: forests of small trees held up to twice their size.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # not of glibc: nothing to trim
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _saved_bytes(chosen: Family, model: Any) -> int:

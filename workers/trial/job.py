@@ -62,7 +62,9 @@ class ProbeJob:
 
 @dataclass(frozen=True)
 class FitJob:
-    """Score one configuration on the prepared data in `directory`."""
+    """Score one configuration on the prepared data in `directory`. gpus: share of a device, or
+    devices, that it may use.
+    """
 
     search: str
     number: int
@@ -73,6 +75,7 @@ class FitJob:
     metric: str
     cpus: int
     directory: str
+    gpus: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class RefitJob:
     """Fit a configuration on all rows and write its bundle to `bundle_uri`.
 
     description: what the bundle's manifest says about the model (search, trial, metric, score …).
+    gpus: as in `FitJob`.
     """
 
     search: str
@@ -107,6 +111,7 @@ class RefitJob:
     directory: str
     bundle_uri: str
     description: Mapping[str, Any] = field(default_factory=dict)
+    gpus: float = 0.0
 
 
 @dataclass(frozen=True)

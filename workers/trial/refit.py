@@ -25,7 +25,7 @@ def refit(job: RefitJob) -> RefitResult:
     chosen = family(job.family)
     encoder = data.encoder()
     model = chosen.fit(
-        data.features(job.cpus), job.parameters, data.X, data.y, data.weights, job.seed
+        data.features(job.cpus, job.gpus), job.parameters, data.X, data.y, data.weights, job.seed
     )
     content = BundleContent(
         task=data.meta.task,

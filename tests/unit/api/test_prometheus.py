@@ -147,7 +147,7 @@ def test_searches_reconciles_replays_and_calls_are_counted(
     metrics.search_ended("SUCCEEDED", 42.0)
     metrics.driver_submitted(is_restart=True)
     metrics.reconcile_failed("search")
-    metrics.reconciled(0.25)
+    metrics.reconciled("retention", 0.25)
     metrics.request_replayed("CreateSearch")
     metrics.rpc_started("SearchService/GetSearch")
     metrics.rpc_started("SearchService/GetSearch")
@@ -157,7 +157,11 @@ def test_searches_reconciles_replays_and_calls_are_counted(
     assert value("headgate_driver_submissions_total", {"kind": "restart"}) == 1
     assert value("headgate_driver_submissions_total", {"kind": "first"}) == 0
     assert value("headgate_reconcile_failures_total", {"what": "search"}) == 1
-    assert value("headgate_reconcile_last_success_timestamp_seconds") == NOW
+    last = "headgate_reconcile_last_success_timestamp_seconds"
+    assert value(last, {"what": "retention"}) == NOW
+    assert value(last, {"what": "search"}) == 0
+    assert value("headgate_reconcile_duration_seconds_sum", {"what": "retention"}) == 0.25
+    assert value("headgate_reconcile_duration_seconds_count", {"what": "search"}) == 0
     assert value("headgate_idempotent_replays_total", {"method": "CreateSearch"}) == 1
     method = {"method": "SearchService/GetSearch"}
     assert value("headgate_grpc_requests_active", method) == 1

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import pytest
 
 from controller.domain.admission import (
+    MOST_SIZES,
     Ask,
     Capacity,
     NodeCapacity,
@@ -156,11 +158,19 @@ def test_lighter_variants_are_not_computed_for_the_admitted() -> None:
 def test_reservation_sizes() -> None:
     bounds = [FLOOR_BYTES + i * 10 * MIB for i in range(100)]
     sizes = reservation_sizes(bounds, None)
-    assert sizes == (576 * MIB, 960 * MIB, 1152 * MIB)
-    assert reservation_sizes(bounds, GIB) == (576 * MIB, 960 * MIB, GIB)
-    assert reservation_sizes(bounds, 200 * MIB) == (128 * MIB, 192 * MIB, 200 * MIB)
+    assert sizes == tuple(size * MIB for size in (64, 128, 192, 256, 384, 512, 768, 1152))
+    assert reservation_sizes(bounds, GIB)[-1] == GIB
+    capped = reservation_sizes(bounds, 200 * MIB)
+    assert capped == (64 * MIB, 128 * MIB, 192 * MIB, 200 * MIB)
     assert reservation_sizes(bounds, MIB) == ()
     assert reservation_sizes([5 * MIB], GIB) == (64 * MIB,)
+
+
+def test_a_search_has_few_sizes_however_far_its_bounds_lie_apart() -> None:
+    sizes = reservation_sizes([MIB, 4000 * GIB], None)
+    assert len(sizes) == MOST_SIZES
+    assert sizes[-1] >= 4400 * GIB
+    assert all(after <= 1.5 * before + 64 * MIB for before, after in itertools.pairwise(sizes))
 
 
 def test_slots() -> None:

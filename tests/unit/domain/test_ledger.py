@@ -87,6 +87,15 @@ def test_a_search_without_a_lane_is_not_starved_by_one_that_has_all() -> None:
     assert after.granted[0] == "b1"
 
 
+def test_granted_trials_give_way_until_they_run() -> None:
+    """The other search's trials were granted first; only what runs keeps its place."""
+    busy = running("a1", "a", gib=2.0)
+    ready = [claim(f"a{i}", "a", gib=2.0, standing=Standing.GRANTED) for i in (2, 3)]
+    told = allot([NODE], [busy, *ready, claim("b1", "b", gib=2.0, since=1.0)], 2.0)
+    assert told.granted == ("b1",)
+    assert told.lanes == {"a": 1, "b": 1}
+
+
 def test_searches_with_equal_lanes_keep_them() -> None:
     busy = [running("a1", "a", gib=2.0), running("b1", "b", gib=2.0)]
     waiting = [claim("a2", "a", gib=2.0), claim("b2", "b", gib=2.0)]

@@ -262,3 +262,35 @@ def test_a_driver_on_the_same_node_sends_what_was_left(tmp_path: Path) -> None:
         assert len(left) == 0
         left.close()
         client.close()
+
+
+def test_out_of_memory_waits_for_the_controllers_judgement(rig: Rig) -> None:
+    rig.control.promote_with(rig.board.promote)
+    rig.board.offer([task(0)])
+    rig.begin("a")
+    killed = Outcome(kind="MEMORY_EXCEEDED", evidence="watchdog", peak_memory_bytes=120 * MIB)
+    rig.searcher.on_trial_complete("a", {"outcome": killed})
+    (event,) = rig.spool.peek(1)
+    assert (event.state, event.failure.evidence) == (Trial.INFEASIBLE, "watchdog")
+    assert rig.board.drain_ended() == []
+    assert not rig.board.is_done
+    again = Trial(number=0, attempts=1, state=Trial.DEFERRED)
+    again.verdict.reservation.memory_bytes = 160 * MIB
+    rig.judge(again)
+    assert rig.board.statistics().deferred == 1
+    rig.control.apply(Directive(mode=Directive.RUN, startable=[again]))
+    second = rig.begin("b")
+    assert (second.attempt, second.reservation.memory_bytes) == (2, 160 * MIB)
+    rig.searcher.on_trial_complete("b", {"outcome": ok(0.5)})
+    (ended,) = rig.board.drain_ended()
+    assert ended.known.score == 0.5
+
+
+def test_an_innocent_is_run_again_for_nothing_and_more_often(rig: Rig) -> None:
+    lost = Outcome(kind="LOST", evidence="node", message="the node ran out of memory")
+    rig.board.offer([task(0)])
+    for attempt in range(1, 6):
+        assert rig.begin(f"t{attempt}").attempt == attempt
+        rig.searcher.on_trial_complete(f"t{attempt}", {"outcome": lost})
+    assert rig.states() == []
+    assert rig.board.statistics().waiting == 1

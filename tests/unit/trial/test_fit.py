@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xgboost
 
 from workers.data.prepared import Prepared
 from workers.data.scoring import UndefinedScore
@@ -40,6 +41,23 @@ def test_every_family_learns_every_task(prepared: Prepare, name: str, task: str)
     assert result.model_bytes > 0
     assert result.predict_seconds > 0
     assert result.fit_seconds > 0
+
+
+@pytest.mark.parametrize(("gpus", "device"), [(0.0, "cpu"), (0.5, "cuda")])
+def test_a_fit_with_a_device_tells_the_library(
+    prepared: Prepare, monkeypatch: pytest.MonkeyPatch, gpus: float, device: str
+) -> None:
+    seen: list[Any] = []
+
+    def train(settings: dict[str, Any], *_: Any, **__: Any) -> None:
+        seen.append(settings["device"])
+        raise MemoryError
+
+    monkeypatch.setattr(xgboost, "train", train)
+    job = fit_job(prepared("binary"), "xgboost", "roc_auc")
+    with pytest.raises(MemoryError):
+        fit(replace(job, gpus=gpus))
+    assert seen == [device]
 
 
 def test_a_fit_is_repeatable(prepared: Prepare) -> None:
