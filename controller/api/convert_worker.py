@@ -25,6 +25,7 @@ from controller.domain.records import (
     Directive,
     NodeReport,
     Origin,
+    TreeGrowth,
     Trial,
     TrialEvent,
 )
@@ -54,7 +55,21 @@ def assignment_to_proto(assignment: Assignment) -> pb.OpenSessionResponse:
         reservation_sizes_bytes=assignment.reservation_sizes_bytes,
         slots=assignment.slots,
         folds=view.search.plan.folds,
+        probe_families=assignment.probe_families,
     )
+
+
+def growths_from_proto(growths: Iterable[pb.TreeGrowth]) -> tuple[TreeGrowth, ...]:
+    """Raises: InvalidField for figures that no tree has."""
+    return tuple(_growth(each, f"growths[{i}]") for i, each in enumerate(growths))
+
+
+def _growth(growth: pb.TreeGrowth, field: str) -> TreeGrowth:
+    is_sound = growth.leaf >= 1 and 0 < growth.share <= 1 and 0 < growth.nodes_per_row <= 2
+    if not is_sound:  # not a number is not either
+        text = f"leaf {growth.leaf}, share {growth.share:g}, nodes {growth.nodes_per_row:g}"
+        raise InvalidField(field, f"no tree is like that: {text}", "send what was measured")
+    return TreeGrowth(growth.family, growth.leaf, growth.share, growth.nodes_per_row)
 
 
 def directive_to_proto(directive: Directive) -> pb.Directive:

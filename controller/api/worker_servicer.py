@@ -14,6 +14,7 @@ from controller.api.convert_worker import (
     directive_to_proto,
     events_from_proto,
     finish_from_proto,
+    growths_from_proto,
     nodes_from_proto,
     replayed_trial_to_proto,
 )
@@ -75,6 +76,15 @@ class WorkerServicer(worker_service_pb2_grpc.WorkerServiceServicer):
             directive=directive_to_proto(directive),
             trials=[trial_to_proto(each) for each in trials],
         )
+
+    async def ReportProbe(
+        self, request: pb.ReportProbeRequest, context: Context
+    ) -> pb.ReportProbeResponse:
+        growths = growths_from_proto(request.growths)
+        sizes = await self._threads.call(
+            self._service.report_probe, bearer_token(context), request.session, growths
+        )
+        return pb.ReportProbeResponse(reservation_sizes_bytes=sizes)
 
     async def Heartbeat(
         self, request: pb.HeartbeatRequest, context: Context

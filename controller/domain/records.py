@@ -236,6 +236,16 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class TreeGrowth:
+    """Trees that grew on a search's data; `headgate.v1.TreeGrowth` documents each field."""
+
+    family: str
+    leaf: int
+    share: float
+    nodes_per_row: float
+
+
+@dataclass(frozen=True)
 class Search:
     """A search. `revision` counts every stored change of anything in the store, so it grows."""
 
@@ -263,6 +273,8 @@ class Search:
     session: str = ""
     heartbeat_at: float | None = None
     reservation_sizes_bytes: tuple[int, ...] = ()
+    growths: tuple[TreeGrowth, ...] = ()
+    """Told by a probe and by finished trials; predictions use them."""
     next_trial_number: int = 0
     rejections_in_a_row: int = 0
     best_trial: str = ""

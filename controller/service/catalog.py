@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.domain.errors import InvalidField
-from controller.domain.records import Prediction, SearchSpec, Space
+from controller.domain.records import Prediction, SearchSpec, Space, TreeGrowth
 from controller.domain.space import (
     FamilyDeclaration,
     ParameterDeclaration,
@@ -102,6 +102,17 @@ class FamilyCatalog:
     def keeps_result(self, family: str) -> frozenset[str]:
         """Parameters of the family whose change changes no prediction of the model."""
         return self._families[family].keeps_result
+
+    def grows_trees(self, family: str) -> bool:
+        """Its memory is nearly all trees, whose size only the data tell."""
+        return self._families[family].grows_trees
+
+    def grown(
+        self, family: str, shape: DataShape, parameters: Mapping[str, Any], model_bytes: int
+    ) -> TreeGrowth | None:
+        """What the size of a fitted model tells of its data; None when it tells nothing."""
+        found = self._families[family].grown(shape, parameters, model_bytes)
+        return None if found is None else TreeGrowth(**vars(found))
 
     def portfolio(self, family: str, shape: DataShape) -> tuple[dict[str, Any], ...]:
         """The family's strong configurations, cheapest first."""

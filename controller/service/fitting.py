@@ -24,7 +24,7 @@ def sized(
     could be admitted. One that has a best trial, or is ending, keeps the sizes that it had: nodes
     may come back, and its winner is still to be fitted.
     """
-    shape = gate.shape(dataset, search.plan, search.spec)
+    shape = gate.shape(dataset, search.plan, search.spec, search.growths)
     try:
         gate.check_fits(search.spec, shape, catalog.space_of(search.spec))
         return resized(gate, catalog, search, dataset)
@@ -39,7 +39,7 @@ def resized(gate: Gate, catalog: FamilyCatalog, search: Search, dataset: Dataset
 
     Raises: NothingFits when no candidate gets the memory that it needs.
     """
-    shape = gate.shape(dataset, search.plan, search.spec)
+    shape = gate.shape(dataset, search.plan, search.spec, search.growths)
     space = catalog.space_of(search.spec)
     sizes = gate.sizes(search.spec, shape, space)
     if not sizes:

@@ -31,13 +31,14 @@ from controller.domain.records import (
     SearchSpec,
     Shrink,
     Space,
+    TreeGrowth,
     Verdict,
 )
 from controller.service.calibrator import Calibrator
 from controller.service.catalog import FamilyCatalog
 from controller.service.cluster_view import ClusterView
 from controller.service.shape import data_shape
-from workers.families.base import DataShape
+from workers.families.base import DataShape, Growth
 
 _SAMPLES = 200
 _CORNERS = 100
@@ -77,7 +78,7 @@ class Gate:
     def setting(self, search: Search, dataset: Dataset, remaining_seconds: float | None) -> Setting:
         """Of a stored search."""
         return Setting(
-            shape=self.shape(dataset, search.plan, search.spec),
+            shape=self.shape(dataset, search.plan, search.spec, search.growths),
             limits=search.spec.limits,
             sizes_bytes=search.reservation_sizes_bytes,
             remaining_seconds=remaining_seconds,
@@ -85,9 +86,16 @@ class Gate:
             data_key=_data_key(dataset, search),
         )
 
-    def shape(self, dataset: Dataset, plan: Plan, spec: SearchSpec) -> DataShape:
-        """The figures that predictions need."""
-        return data_shape(dataset, plan, is_in_time_order=bool(spec.time_column))
+    def shape(
+        self,
+        dataset: Dataset,
+        plan: Plan,
+        spec: SearchSpec,
+        growths: Iterable[TreeGrowth] = (),
+    ) -> DataShape:
+        """The figures that predictions need. growths: of a search that has seen its data."""
+        shape = data_shape(dataset, plan, is_in_time_order=bool(spec.time_column))
+        return replace(shape, growths=tuple(Growth(**vars(each)) for each in growths))
 
     def judge(self, setting: Setting, family: str, parameters: Mapping[str, Any]) -> Verdict:
         """The verdict on one candidate of a known family."""

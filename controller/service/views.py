@@ -40,6 +40,7 @@ class Assignment:
     directive: Directive
     reservation_sizes_bytes: tuple[int, ...]
     slots: int
+    probe_families: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

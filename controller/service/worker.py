@@ -19,6 +19,7 @@ from controller.domain.records import (
     DirectiveMode,
     NodeReport,
     Search,
+    TreeGrowth,
     Trial,
     TrialEvent,
 )
@@ -37,6 +38,7 @@ from controller.service.endings import all_trials
 from controller.service.finishing import Finishing, bundle_uri
 from controller.service.fitting import sized
 from controller.service.gate import Gate
+from controller.service.growing import checked, learned, wants_probe, with_growths
 from controller.service.heartbeats import Heartbeats
 from controller.service.permits import Permits
 from controller.service.reporting import report_events
@@ -127,6 +129,7 @@ class WorkerService:
     def _assignment(
         self, tx: Transaction, search: Search, dataset: Dataset, directive: Directive
     ) -> Assignment:
+        setting = self._gate.setting(search, dataset, None)
         return Assignment(
             session=search.session,
             search_view=view(tx, search, self._clock.now()),
@@ -137,6 +140,7 @@ class WorkerService:
             directive=directive,
             reservation_sizes_bytes=search.reservation_sizes_bytes,
             slots=self._gate.slots(search.spec.limits, search.reservation_sizes_bytes),
+            probe_families=wants_probe(self._gate, self._catalog, search, setting),
         )
 
     def replay(self, token: str, session: str) -> list[Trial]:
@@ -191,7 +195,8 @@ class WorkerService:
             reported = report_events(tx, search, events, now, partial(self._retry, tx))
             for trial in (*reported.ended, *reported.retried):
                 self._calibrator.learn(tx, trial)
-            steered, directive = self._settle(tx, before, reported.search, search.spec_revision)
+            after = self._taught(tx, reported.search, reported.ended)
+            steered, directive = self._settle(tx, before, after, search.spec_revision)
             trials = _as_stored(tx, reported.trials)
         self._tell(steered)
         self._heartbeats.heard(before.name)
@@ -200,6 +205,25 @@ class WorkerService:
         for trial in reported.retried:
             self._metrics.trial_retried(trial)
         return trials, directive
+
+    def report_probe(
+        self, token: str, session: str, growths: Sequence[TreeGrowth]
+    ) -> tuple[int, ...]:
+        """Predictions use it from now on; gives the reservation sizes that follow from it. A search
+        that has ended changes no more.
+
+        Raises: InvalidField for a family that grows no trees.
+        """
+        told = checked(self._catalog, growths)
+        with self._store.transaction() as tx:
+            before = self._owned(tx, token, session)
+            after = before
+            if told and not is_search_final(before.state):
+                after = self._sized(with_growths(before, told), dataset_of(tx, before))
+            steered, _ = self._settle(tx, before, after, before.spec_revision)
+        self._tell(steered)
+        self._heartbeats.heard(before.name)
+        return steered.search.reservation_sizes_bytes
 
     def heartbeat(
         self,
@@ -268,6 +292,13 @@ class WorkerService:
                 most_running=self._permits.most_running(before.name),
             )
         return steered, directive
+
+    def _taught(self, tx: Transaction, search: Search, ended: Sequence[Trial]) -> Search:
+        """The search with what its trials tell of its data."""
+        told = [trial for trial in ended if self._catalog.grows_trees(trial.family)]
+        if not told or is_search_final(search.state):
+            return search
+        return learned(self._gate, self._catalog, search, dataset_of(tx, search), told)
 
     def _retry(
         self, tx: Transaction, search: Search, trial: Trial, event: TrialEvent

@@ -30,7 +30,7 @@ from headgate.v1 import search_pb2 as headgate_dot_v1_dot_search__pb2
 from headgate.v1 import trial_pb2 as headgate_dot_v1_dot_trial__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n headgate/v1/worker_service.proto\x12\x0bheadgate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x19headgate/v1/dataset.proto\x1a\x17headgate/v1/model.proto\x1a\x18headgate/v1/search.proto\x1a\x17headgate/v1/trial.proto\"\xf8\x02\n\tDirective\x12)\n\x04mode\x18\x01 \x01(\x0e\x32\x1b.headgate.v1.Directive.Mode\x12\x15\n\rspec_revision\x18\x02 \x01(\x05\x12%\n\x04spec\x18\x03 \x01(\x0b\x32\x17.headgate.v1.SearchSpec\x12\x31\n\x0eremaining_time\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1d\n\x10remaining_trials\x18\x05 \x01(\x05H\x00\x88\x01\x01\x12%\n\tstartable\x18\x06 \x03(\x0b\x32\x12.headgate.v1.Trial\x12\x19\n\x0cmost_running\x18\x07 \x01(\x05H\x01\x88\x01\x01\"H\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x07\n\x03RUN\x10\x01\x12\t\n\x05PAUSE\x10\x02\x12\n\n\x06\x46INISH\x10\x03\x12\n\n\x06\x43\x41NCEL\x10\x04\x42\x13\n\x11_remaining_trialsB\x0f\n\r_most_running\"7\n\x12OpenSessionRequest\x12\x0e\n\x06search\x18\x01 \x01(\t\x12\x11\n\tdriver_id\x18\x02 \x01(\t\"\xae\x02\n\x13OpenSessionResponse\x12\x0f\n\x07session\x18\x01 \x01(\t\x12#\n\x06search\x18\x02 \x01(\x0b\x32\x13.headgate.v1.Search\x12%\n\x07\x64\x61taset\x18\x03 \x01(\x0b\x32\x14.headgate.v1.Dataset\x12\x13\n\x0b\x64\x61taset_uri\x18\x04 \x01(\t\x12\x12\n\nbundle_uri\x18\x05 \x01(\t\x12\'\n\x05space\x18\x06 \x01(\x0b\x32\x18.headgate.v1.SearchSpace\x12)\n\tdirective\x18\x07 \x01(\x0b\x32\x16.headgate.v1.Directive\x12\x1f\n\x17reservation_sizes_bytes\x18\x08 \x03(\x03\x12\r\n\x05slots\x18\t \x01(\x05\x12\r\n\x05\x66olds\x18\n \x01(\x05\"&\n\x13ReplayTrialsRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\"O\n\x14ReplayTrialsResponse\x12!\n\x05trial\x18\x01 \x01(\x0b\x32\x12.headgate.v1.Trial\x12\x14\n\x0c\x63\x61ndidate_id\x18\x02 \x01(\t\"\x9a\x01\n\tCandidate\x12\x14\n\x0c\x63\x61ndidate_id\x18\x01 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x02 \x01(\t\x12+\n\nparameters\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0c\n\x04seed\x18\x04 \x01(\x03\x12,\n\x06origin\x18\x05 \x01(\x0e\x32\x1c.headgate.v1.CandidateOrigin\"b\n\x0c\x41\x64mitRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12*\n\ncandidates\x18\x02 \x03(\x0b\x32\x16.headgate.v1.Candidate\x12\x15\n\rspec_revision\x18\x03 \x01(\x05\"^\n\rAdmitResponse\x12\"\n\x06trials\x18\x01 \x03(\x0b\x32\x12.headgate.v1.Trial\x12)\n\tdirective\x18\x02 \x01(\x0b\x32\x16.headgate.v1.Directive\"\xbf\x02\n\nTrialEvent\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\'\n\x05state\x18\x03 \x01(\x0e\x32\x18.headgate.v1.Trial.State\x12\x12\n\x05score\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x0b\x66old_scores\x18\x05 \x03(\x01\x12\x35\n\x07metrics\x18\x06 \x03(\x0b\x32$.headgate.v1.TrialEvent.MetricsEntry\x12!\n\x05usage\x18\x07 \x01(\x0b\x32\x12.headgate.v1.Usage\x12*\n\x07\x66\x61ilure\x18\x08 \x01(\x0b\x32\x19.headgate.v1.TrialFailure\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x08\n\x06_score\"\x7f\n\x13ReportTrialsRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\'\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x17.headgate.v1.TrialEvent\x12.\n\x0bunreachable\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"e\n\x14ReportTrialsResponse\x12)\n\tdirective\x18\x01 \x01(\x0b\x32\x16.headgate.v1.Directive\x12\"\n\x06trials\x18\x02 \x03(\x0b\x32\x12.headgate.v1.Trial\"\xa1\x01\n\x10HeartbeatRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x15\n\rspec_revision\x18\x02 \x01(\x05\x12\r\n\x05phase\x18\x03 \x01(\t\x12.\n\x0bunreachable\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x05nodes\x18\x05 \x03(\x0b\x32\x17.headgate.v1.NodeReport\"X\n\nNodeReport\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x1f\n\x17memory_for_trials_bytes\x18\x02 \x01(\x03\x12\x18\n\x10gpu_memory_bytes\x18\x03 \x01(\x03\">\n\x11HeartbeatResponse\x12)\n\tdirective\x18\x01 \x01(\x0b\x32\x16.headgate.v1.Directive\"|\n\x13\x46inishSearchRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12#\n\x05model\x18\x02 \x01(\x0b\x32\x12.headgate.v1.ModelH\x00\x12\x0f\n\x05\x65rror\x18\x03 \x01(\tH\x00\x12\x13\n\tcancelled\x18\x04 \x01(\x08H\x00\x42\t\n\x07outcome\"\x16\n\x14\x46inishSearchResponse2\xee\x03\n\rWorkerService\x12P\n\x0bOpenSession\x12\x1f.headgate.v1.OpenSessionRequest\x1a .headgate.v1.OpenSessionResponse\x12U\n\x0cReplayTrials\x12 .headgate.v1.ReplayTrialsRequest\x1a!.headgate.v1.ReplayTrialsResponse0\x01\x12>\n\x05\x41\x64mit\x12\x19.headgate.v1.AdmitRequest\x1a\x1a.headgate.v1.AdmitResponse\x12S\n\x0cReportTrials\x12 .headgate.v1.ReportTrialsRequest\x1a!.headgate.v1.ReportTrialsResponse\x12J\n\tHeartbeat\x12\x1d.headgate.v1.HeartbeatRequest\x1a\x1e.headgate.v1.HeartbeatResponse\x12S\n\x0c\x46inishSearch\x12 .headgate.v1.FinishSearchRequest\x1a!.headgate.v1.FinishSearchResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n headgate/v1/worker_service.proto\x12\x0bheadgate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x19headgate/v1/dataset.proto\x1a\x17headgate/v1/model.proto\x1a\x18headgate/v1/search.proto\x1a\x17headgate/v1/trial.proto\"\xf8\x02\n\tDirective\x12)\n\x04mode\x18\x01 \x01(\x0e\x32\x1b.headgate.v1.Directive.Mode\x12\x15\n\rspec_revision\x18\x02 \x01(\x05\x12%\n\x04spec\x18\x03 \x01(\x0b\x32\x17.headgate.v1.SearchSpec\x12\x31\n\x0eremaining_time\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1d\n\x10remaining_trials\x18\x05 \x01(\x05H\x00\x88\x01\x01\x12%\n\tstartable\x18\x06 \x03(\x0b\x32\x12.headgate.v1.Trial\x12\x19\n\x0cmost_running\x18\x07 \x01(\x05H\x01\x88\x01\x01\"H\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x07\n\x03RUN\x10\x01\x12\t\n\x05PAUSE\x10\x02\x12\n\n\x06\x46INISH\x10\x03\x12\n\n\x06\x43\x41NCEL\x10\x04\x42\x13\n\x11_remaining_trialsB\x0f\n\r_most_running\"7\n\x12OpenSessionRequest\x12\x0e\n\x06search\x18\x01 \x01(\t\x12\x11\n\tdriver_id\x18\x02 \x01(\t\"\xc6\x02\n\x13OpenSessionResponse\x12\x0f\n\x07session\x18\x01 \x01(\t\x12#\n\x06search\x18\x02 \x01(\x0b\x32\x13.headgate.v1.Search\x12%\n\x07\x64\x61taset\x18\x03 \x01(\x0b\x32\x14.headgate.v1.Dataset\x12\x13\n\x0b\x64\x61taset_uri\x18\x04 \x01(\t\x12\x12\n\nbundle_uri\x18\x05 \x01(\t\x12\'\n\x05space\x18\x06 \x01(\x0b\x32\x18.headgate.v1.SearchSpace\x12)\n\tdirective\x18\x07 \x01(\x0b\x32\x16.headgate.v1.Directive\x12\x1f\n\x17reservation_sizes_bytes\x18\x08 \x03(\x03\x12\r\n\x05slots\x18\t \x01(\x05\x12\r\n\x05\x66olds\x18\n \x01(\x05\x12\x16\n\x0eprobe_families\x18\x0b \x03(\t\"P\n\nTreeGrowth\x12\x0e\n\x06\x66\x61mily\x18\x01 \x01(\t\x12\x0c\n\x04leaf\x18\x02 \x01(\x05\x12\r\n\x05share\x18\x03 \x01(\x01\x12\x15\n\rnodes_per_row\x18\x04 \x01(\x01\"O\n\x12ReportProbeRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12(\n\x07growths\x18\x02 \x03(\x0b\x32\x17.headgate.v1.TreeGrowth\"6\n\x13ReportProbeResponse\x12\x1f\n\x17reservation_sizes_bytes\x18\x01 \x03(\x03\"&\n\x13ReplayTrialsRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\"O\n\x14ReplayTrialsResponse\x12!\n\x05trial\x18\x01 \x01(\x0b\x32\x12.headgate.v1.Trial\x12\x14\n\x0c\x63\x61ndidate_id\x18\x02 \x01(\t\"\x9a\x01\n\tCandidate\x12\x14\n\x0c\x63\x61ndidate_id\x18\x01 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x02 \x01(\t\x12+\n\nparameters\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0c\n\x04seed\x18\x04 \x01(\x03\x12,\n\x06origin\x18\x05 \x01(\x0e\x32\x1c.headgate.v1.CandidateOrigin\"b\n\x0c\x41\x64mitRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12*\n\ncandidates\x18\x02 \x03(\x0b\x32\x16.headgate.v1.Candidate\x12\x15\n\rspec_revision\x18\x03 \x01(\x05\"^\n\rAdmitResponse\x12\"\n\x06trials\x18\x01 \x03(\x0b\x32\x12.headgate.v1.Trial\x12)\n\tdirective\x18\x02 \x01(\x0b\x32\x16.headgate.v1.Directive\"\xbf\x02\n\nTrialEvent\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\'\n\x05state\x18\x03 \x01(\x0e\x32\x18.headgate.v1.Trial.State\x12\x12\n\x05score\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x0b\x66old_scores\x18\x05 \x03(\x01\x12\x35\n\x07metrics\x18\x06 \x03(\x0b\x32$.headgate.v1.TrialEvent.MetricsEntry\x12!\n\x05usage\x18\x07 \x01(\x0b\x32\x12.headgate.v1.Usage\x12*\n\x07\x66\x61ilure\x18\x08 \x01(\x0b\x32\x19.headgate.v1.TrialFailure\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x08\n\x06_score\"\x7f\n\x13ReportTrialsRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\'\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x17.headgate.v1.TrialEvent\x12.\n\x0bunreachable\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"e\n\x14ReportTrialsResponse\x12)\n\tdirective\x18\x01 \x01(\x0b\x32\x16.headgate.v1.Directive\x12\"\n\x06trials\x18\x02 \x03(\x0b\x32\x12.headgate.v1.Trial\"\xa1\x01\n\x10HeartbeatRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x15\n\rspec_revision\x18\x02 \x01(\x05\x12\r\n\x05phase\x18\x03 \x01(\t\x12.\n\x0bunreachable\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x05nodes\x18\x05 \x03(\x0b\x32\x17.headgate.v1.NodeReport\"X\n\nNodeReport\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x1f\n\x17memory_for_trials_bytes\x18\x02 \x01(\x03\x12\x18\n\x10gpu_memory_bytes\x18\x03 \x01(\x03\">\n\x11HeartbeatResponse\x12)\n\tdirective\x18\x01 \x01(\x0b\x32\x16.headgate.v1.Directive\"|\n\x13\x46inishSearchRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12#\n\x05model\x18\x02 \x01(\x0b\x32\x12.headgate.v1.ModelH\x00\x12\x0f\n\x05\x65rror\x18\x03 \x01(\tH\x00\x12\x13\n\tcancelled\x18\x04 \x01(\x08H\x00\x42\t\n\x07outcome\"\x16\n\x14\x46inishSearchResponse2\xc0\x04\n\rWorkerService\x12P\n\x0bOpenSession\x12\x1f.headgate.v1.OpenSessionRequest\x1a .headgate.v1.OpenSessionResponse\x12U\n\x0cReplayTrials\x12 .headgate.v1.ReplayTrialsRequest\x1a!.headgate.v1.ReplayTrialsResponse0\x01\x12>\n\x05\x41\x64mit\x12\x19.headgate.v1.AdmitRequest\x1a\x1a.headgate.v1.AdmitResponse\x12S\n\x0cReportTrials\x12 .headgate.v1.ReportTrialsRequest\x1a!.headgate.v1.ReportTrialsResponse\x12P\n\x0bReportProbe\x12\x1f.headgate.v1.ReportProbeRequest\x1a .headgate.v1.ReportProbeResponse\x12J\n\tHeartbeat\x12\x1d.headgate.v1.HeartbeatRequest\x1a\x1e.headgate.v1.HeartbeatResponse\x12S\n\x0c\x46inishSearch\x12 .headgate.v1.FinishSearchRequest\x1a!.headgate.v1.FinishSearchResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,35 +46,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPENSESSIONREQUEST']._serialized_start=593
   _globals['_OPENSESSIONREQUEST']._serialized_end=648
   _globals['_OPENSESSIONRESPONSE']._serialized_start=651
-  _globals['_OPENSESSIONRESPONSE']._serialized_end=953
-  _globals['_REPLAYTRIALSREQUEST']._serialized_start=955
-  _globals['_REPLAYTRIALSREQUEST']._serialized_end=993
-  _globals['_REPLAYTRIALSRESPONSE']._serialized_start=995
-  _globals['_REPLAYTRIALSRESPONSE']._serialized_end=1074
-  _globals['_CANDIDATE']._serialized_start=1077
-  _globals['_CANDIDATE']._serialized_end=1231
-  _globals['_ADMITREQUEST']._serialized_start=1233
-  _globals['_ADMITREQUEST']._serialized_end=1331
-  _globals['_ADMITRESPONSE']._serialized_start=1333
-  _globals['_ADMITRESPONSE']._serialized_end=1427
-  _globals['_TRIALEVENT']._serialized_start=1430
-  _globals['_TRIALEVENT']._serialized_end=1749
-  _globals['_TRIALEVENT_METRICSENTRY']._serialized_start=1693
-  _globals['_TRIALEVENT_METRICSENTRY']._serialized_end=1739
-  _globals['_REPORTTRIALSREQUEST']._serialized_start=1751
-  _globals['_REPORTTRIALSREQUEST']._serialized_end=1878
-  _globals['_REPORTTRIALSRESPONSE']._serialized_start=1880
-  _globals['_REPORTTRIALSRESPONSE']._serialized_end=1981
-  _globals['_HEARTBEATREQUEST']._serialized_start=1984
-  _globals['_HEARTBEATREQUEST']._serialized_end=2145
-  _globals['_NODEREPORT']._serialized_start=2147
-  _globals['_NODEREPORT']._serialized_end=2235
-  _globals['_HEARTBEATRESPONSE']._serialized_start=2237
-  _globals['_HEARTBEATRESPONSE']._serialized_end=2299
-  _globals['_FINISHSEARCHREQUEST']._serialized_start=2301
-  _globals['_FINISHSEARCHREQUEST']._serialized_end=2425
-  _globals['_FINISHSEARCHRESPONSE']._serialized_start=2427
-  _globals['_FINISHSEARCHRESPONSE']._serialized_end=2449
-  _globals['_WORKERSERVICE']._serialized_start=2452
-  _globals['_WORKERSERVICE']._serialized_end=2946
+  _globals['_OPENSESSIONRESPONSE']._serialized_end=977
+  _globals['_TREEGROWTH']._serialized_start=979
+  _globals['_TREEGROWTH']._serialized_end=1059
+  _globals['_REPORTPROBEREQUEST']._serialized_start=1061
+  _globals['_REPORTPROBEREQUEST']._serialized_end=1140
+  _globals['_REPORTPROBERESPONSE']._serialized_start=1142
+  _globals['_REPORTPROBERESPONSE']._serialized_end=1196
+  _globals['_REPLAYTRIALSREQUEST']._serialized_start=1198
+  _globals['_REPLAYTRIALSREQUEST']._serialized_end=1236
+  _globals['_REPLAYTRIALSRESPONSE']._serialized_start=1238
+  _globals['_REPLAYTRIALSRESPONSE']._serialized_end=1317
+  _globals['_CANDIDATE']._serialized_start=1320
+  _globals['_CANDIDATE']._serialized_end=1474
+  _globals['_ADMITREQUEST']._serialized_start=1476
+  _globals['_ADMITREQUEST']._serialized_end=1574
+  _globals['_ADMITRESPONSE']._serialized_start=1576
+  _globals['_ADMITRESPONSE']._serialized_end=1670
+  _globals['_TRIALEVENT']._serialized_start=1673
+  _globals['_TRIALEVENT']._serialized_end=1992
+  _globals['_TRIALEVENT_METRICSENTRY']._serialized_start=1936
+  _globals['_TRIALEVENT_METRICSENTRY']._serialized_end=1982
+  _globals['_REPORTTRIALSREQUEST']._serialized_start=1994
+  _globals['_REPORTTRIALSREQUEST']._serialized_end=2121
+  _globals['_REPORTTRIALSRESPONSE']._serialized_start=2123
+  _globals['_REPORTTRIALSRESPONSE']._serialized_end=2224
+  _globals['_HEARTBEATREQUEST']._serialized_start=2227
+  _globals['_HEARTBEATREQUEST']._serialized_end=2388
+  _globals['_NODEREPORT']._serialized_start=2390
+  _globals['_NODEREPORT']._serialized_end=2478
+  _globals['_HEARTBEATRESPONSE']._serialized_start=2480
+  _globals['_HEARTBEATRESPONSE']._serialized_end=2542
+  _globals['_FINISHSEARCHREQUEST']._serialized_start=2544
+  _globals['_FINISHSEARCHREQUEST']._serialized_end=2668
+  _globals['_FINISHSEARCHRESPONSE']._serialized_start=2670
+  _globals['_FINISHSEARCHRESPONSE']._serialized_end=2692
+  _globals['_WORKERSERVICE']._serialized_start=2695
+  _globals['_WORKERSERVICE']._serialized_end=3271
 # @@protoc_insertion_point(module_scope)

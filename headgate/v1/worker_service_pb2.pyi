@@ -54,7 +54,7 @@ class OpenSessionRequest(_message.Message):
     def __init__(self, search: _Optional[str] = ..., driver_id: _Optional[str] = ...) -> None: ...
 
 class OpenSessionResponse(_message.Message):
-    __slots__ = ("session", "search", "dataset", "dataset_uri", "bundle_uri", "space", "directive", "reservation_sizes_bytes", "slots", "folds")
+    __slots__ = ("session", "search", "dataset", "dataset_uri", "bundle_uri", "space", "directive", "reservation_sizes_bytes", "slots", "folds", "probe_families")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     SEARCH_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
@@ -65,6 +65,7 @@ class OpenSessionResponse(_message.Message):
     RESERVATION_SIZES_BYTES_FIELD_NUMBER: _ClassVar[int]
     SLOTS_FIELD_NUMBER: _ClassVar[int]
     FOLDS_FIELD_NUMBER: _ClassVar[int]
+    PROBE_FAMILIES_FIELD_NUMBER: _ClassVar[int]
     session: str
     search: _search_pb2.Search
     dataset: _dataset_pb2.Dataset
@@ -75,7 +76,34 @@ class OpenSessionResponse(_message.Message):
     reservation_sizes_bytes: _containers.RepeatedScalarFieldContainer[int]
     slots: int
     folds: int
-    def __init__(self, session: _Optional[str] = ..., search: _Optional[_Union[_search_pb2.Search, _Mapping]] = ..., dataset: _Optional[_Union[_dataset_pb2.Dataset, _Mapping]] = ..., dataset_uri: _Optional[str] = ..., bundle_uri: _Optional[str] = ..., space: _Optional[_Union[_search_pb2.SearchSpace, _Mapping]] = ..., directive: _Optional[_Union[Directive, _Mapping]] = ..., reservation_sizes_bytes: _Optional[_Iterable[int]] = ..., slots: _Optional[int] = ..., folds: _Optional[int] = ...) -> None: ...
+    probe_families: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, session: _Optional[str] = ..., search: _Optional[_Union[_search_pb2.Search, _Mapping]] = ..., dataset: _Optional[_Union[_dataset_pb2.Dataset, _Mapping]] = ..., dataset_uri: _Optional[str] = ..., bundle_uri: _Optional[str] = ..., space: _Optional[_Union[_search_pb2.SearchSpace, _Mapping]] = ..., directive: _Optional[_Union[Directive, _Mapping]] = ..., reservation_sizes_bytes: _Optional[_Iterable[int]] = ..., slots: _Optional[int] = ..., folds: _Optional[int] = ..., probe_families: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class TreeGrowth(_message.Message):
+    __slots__ = ("family", "leaf", "share", "nodes_per_row")
+    FAMILY_FIELD_NUMBER: _ClassVar[int]
+    LEAF_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    NODES_PER_ROW_FIELD_NUMBER: _ClassVar[int]
+    family: str
+    leaf: int
+    share: float
+    nodes_per_row: float
+    def __init__(self, family: _Optional[str] = ..., leaf: _Optional[int] = ..., share: _Optional[float] = ..., nodes_per_row: _Optional[float] = ...) -> None: ...
+
+class ReportProbeRequest(_message.Message):
+    __slots__ = ("session", "growths")
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    GROWTHS_FIELD_NUMBER: _ClassVar[int]
+    session: str
+    growths: _containers.RepeatedCompositeFieldContainer[TreeGrowth]
+    def __init__(self, session: _Optional[str] = ..., growths: _Optional[_Iterable[_Union[TreeGrowth, _Mapping]]] = ...) -> None: ...
+
+class ReportProbeResponse(_message.Message):
+    __slots__ = ("reservation_sizes_bytes",)
+    RESERVATION_SIZES_BYTES_FIELD_NUMBER: _ClassVar[int]
+    reservation_sizes_bytes: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, reservation_sizes_bytes: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class ReplayTrialsRequest(_message.Message):
     __slots__ = ("session",)

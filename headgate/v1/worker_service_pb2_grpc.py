@@ -59,6 +59,11 @@ class WorkerServiceStub:
                 request_serializer=headgate_dot_v1_dot_worker__service__pb2.ReportTrialsRequest.SerializeToString,
                 response_deserializer=headgate_dot_v1_dot_worker__service__pb2.ReportTrialsResponse.FromString,
                 _registered_method=True)
+        self.ReportProbe = channel.unary_unary(
+                '/headgate.v1.WorkerService/ReportProbe',
+                request_serializer=headgate_dot_v1_dot_worker__service__pb2.ReportProbeRequest.SerializeToString,
+                response_deserializer=headgate_dot_v1_dot_worker__service__pb2.ReportProbeResponse.FromString,
+                _registered_method=True)
         self.Heartbeat = channel.unary_unary(
                 '/headgate.v1.WorkerService/Heartbeat',
                 request_serializer=headgate_dot_v1_dot_worker__service__pb2.HeartbeatRequest.SerializeToString,
@@ -111,6 +116,16 @@ class WorkerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportProbe(self, request, context):
+        """Tells how large trees grew on the search's data, before the first candidate; predictions of the
+        search use it from then on, and its reservation sizes are made anew. Idempotent: what is told of
+        a family, leaf and share replaces what was told before. Fails with INVALID_ARGUMENT for figures
+        that no tree has or a family that grows none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Heartbeat(self, request, context):
         """Says that the driver is alive and asks what to do; to be called every 2 s.
         """
@@ -147,6 +162,11 @@ def add_WorkerServiceServicer_to_server(servicer, server):
                     servicer.ReportTrials,
                     request_deserializer=headgate_dot_v1_dot_worker__service__pb2.ReportTrialsRequest.FromString,
                     response_serializer=headgate_dot_v1_dot_worker__service__pb2.ReportTrialsResponse.SerializeToString,
+            ),
+            'ReportProbe': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportProbe,
+                    request_deserializer=headgate_dot_v1_dot_worker__service__pb2.ReportProbeRequest.FromString,
+                    response_serializer=headgate_dot_v1_dot_worker__service__pb2.ReportProbeResponse.SerializeToString,
             ),
             'Heartbeat': grpc.unary_unary_rpc_method_handler(
                     servicer.Heartbeat,
@@ -272,6 +292,33 @@ class WorkerService:
             '/headgate.v1.WorkerService/ReportTrials',
             headgate_dot_v1_dot_worker__service__pb2.ReportTrialsRequest.SerializeToString,
             headgate_dot_v1_dot_worker__service__pb2.ReportTrialsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportProbe(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headgate.v1.WorkerService/ReportProbe',
+            headgate_dot_v1_dot_worker__service__pb2.ReportProbeRequest.SerializeToString,
+            headgate_dot_v1_dot_worker__service__pb2.ReportProbeResponse.FromString,
             options,
             channel_credentials,
             insecure,

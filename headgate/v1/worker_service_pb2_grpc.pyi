@@ -52,6 +52,12 @@ class WorkerServiceStub:
     """
     ReportTrials: _grpc.UnaryUnaryMultiCallable[_worker_service_pb2.ReportTrialsRequest, _worker_service_pb2.ReportTrialsResponse]
     """Tells what happened to trials. Idempotent by trial, attempt and kind of event."""
+    ReportProbe: _grpc.UnaryUnaryMultiCallable[_worker_service_pb2.ReportProbeRequest, _worker_service_pb2.ReportProbeResponse]
+    """Tells how large trees grew on the search's data, before the first candidate; predictions of the
+    search use it from then on, and its reservation sizes are made anew. Idempotent: what is told of
+    a family, leaf and share replaces what was told before. Fails with INVALID_ARGUMENT for figures
+    that no tree has or a family that grows none.
+    """
     Heartbeat: _grpc.UnaryUnaryMultiCallable[_worker_service_pb2.HeartbeatRequest, _worker_service_pb2.HeartbeatResponse]
     """Says that the driver is alive and asks what to do; to be called every 2 s."""
     FinishSearch: _grpc.UnaryUnaryMultiCallable[_worker_service_pb2.FinishSearchRequest, _worker_service_pb2.FinishSearchResponse]
@@ -81,6 +87,12 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     """
     ReportTrials: _aio.UnaryUnaryMultiCallable[_worker_service_pb2.ReportTrialsRequest, _worker_service_pb2.ReportTrialsResponse]  # type: ignore[assignment]
     """Tells what happened to trials. Idempotent by trial, attempt and kind of event."""
+    ReportProbe: _aio.UnaryUnaryMultiCallable[_worker_service_pb2.ReportProbeRequest, _worker_service_pb2.ReportProbeResponse]  # type: ignore[assignment]
+    """Tells how large trees grew on the search's data, before the first candidate; predictions of the
+    search use it from then on, and its reservation sizes are made anew. Idempotent: what is told of
+    a family, leaf and share replaces what was told before. Fails with INVALID_ARGUMENT for figures
+    that no tree has or a family that grows none.
+    """
     Heartbeat: _aio.UnaryUnaryMultiCallable[_worker_service_pb2.HeartbeatRequest, _worker_service_pb2.HeartbeatResponse]  # type: ignore[assignment]
     """Says that the driver is alive and asks what to do; to be called every 2 s."""
     FinishSearch: _aio.UnaryUnaryMultiCallable[_worker_service_pb2.FinishSearchRequest, _worker_service_pb2.FinishSearchResponse]  # type: ignore[assignment]
@@ -131,6 +143,18 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_worker_service_pb2.ReportTrialsResponse, _abc.Awaitable[_worker_service_pb2.ReportTrialsResponse]]:
         """Tells what happened to trials. Idempotent by trial, attempt and kind of event."""
+
+    @_abc_1.abstractmethod
+    def ReportProbe(
+        self,
+        request: _worker_service_pb2.ReportProbeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_worker_service_pb2.ReportProbeResponse, _abc.Awaitable[_worker_service_pb2.ReportProbeResponse]]:
+        """Tells how large trees grew on the search's data, before the first candidate; predictions of the
+        search use it from then on, and its reservation sizes are made anew. Idempotent: what is told of
+        a family, leaf and share replaces what was told before. Fails with INVALID_ARGUMENT for figures
+        that no tree has or a family that grows none.
+        """
 
     @_abc_1.abstractmethod
     def Heartbeat(

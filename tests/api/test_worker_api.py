@@ -64,6 +64,19 @@ def opened(stubs: Stubs, search: str, credentials: Metadata) -> pb.OpenSessionRe
 Admit = Callable[..., pb.AdmitResponse]
 
 
+def test_a_probe_changes_what_is_predicted(
+    stubs: Stubs, opened: pb.OpenSessionResponse, credentials: Metadata, admit: Admit
+) -> None:
+    before = admit("a").trials[0].verdict.prediction
+    growth = pb.TreeGrowth(family="extra_trees", leaf=1, share=0.5, nodes_per_row=0.001)
+    answer = stubs.worker.ReportProbe(
+        pb.ReportProbeRequest(session=opened.session, growths=[growth]), metadata=credentials
+    )
+    assert len(answer.reservation_sizes_bytes) >= 1
+    after = admit("b").trials[0].verdict.prediction
+    assert after.memory_terms["trees"] < before.memory_terms["trees"]
+
+
 @pytest.fixture
 def admit(stubs: Stubs, opened: pb.OpenSessionResponse, credentials: Metadata) -> Admit:
     def call(*candidate_ids: str) -> pb.AdmitResponse:
@@ -81,6 +94,7 @@ CALLS: list[tuple[str, Any]] = [
     ("ReplayTrials", pb.ReplayTrialsRequest(session=f"{PARENT}/searches/churn#1#x")),
     ("Admit", pb.AdmitRequest(session=f"{PARENT}/searches/churn#1#x")),
     ("ReportTrials", pb.ReportTrialsRequest(session=f"{PARENT}/searches/churn#1#x")),
+    ("ReportProbe", pb.ReportProbeRequest(session=f"{PARENT}/searches/churn#1#x")),
     ("Heartbeat", pb.HeartbeatRequest(session=f"{PARENT}/searches/churn#1#x")),
     (
         "FinishSearch",

@@ -130,7 +130,8 @@ def test_a_search_with_a_rejection_and_a_pause_ends_with_a_model(
             return rejected()
         return admitted(memory_bytes=LARGE if candidate.family == "random_forest" else SMALL)
 
-    fake = controller(table, work_dir, gate=gate)
+    probed = ["random_forest", "extra_trees"]
+    fake = controller(table, work_dir, gate=gate, probe_families=probed)
     fake.spec.budget.max_trials = 6
     with serving(fake) as server, driver(cluster, server, work_dir) as process:
         fake.wait_for(lambda: fake.count(Trial.SUCCEEDED) >= 2)
@@ -144,6 +145,8 @@ def test_a_search_with_a_rejection_and_a_pause_ends_with_a_model(
         process.wait(timeout=60)
     assert process.returncode == 0
     assert fake.count(Trial.REJECTED) >= 1
+    assert {growth.family for growth in fake.growths} == set(probed)
+    assert all(0 < growth.nodes_per_row <= 2 for growth in fake.growths)
     assert fake.finished is not None
     model = fake.finished.model
     best = max((t for t in fake.trials if t.state == Trial.SUCCEEDED), key=lambda t: t.score)

@@ -63,8 +63,9 @@ class Meta:
             raise ValueError(f"prepared data of version {data.get('format_version')!r}")
         for name in ("classes", "categorical", "notes"):
             data[name] = tuple(data[name])
+        # What grew is learned in a search, and not a property of the directory.
         sizes = tuple(data["shape"].get("category_sizes", ()))
-        shape = DataShape(**{**data["shape"], "category_sizes": sizes})
+        shape = DataShape(**{**data["shape"], "category_sizes": sizes, "growths": ()})
         return cls(**{**data, "shape": shape})
 
 

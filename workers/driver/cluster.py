@@ -18,7 +18,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from headgate.v1 import worker_service_pb2
 from workers.driver.task import AgentFinder, Reservation
 from workers.sandbox.agent import RAY_NAMESPACE, agent_name
-from workers.trial.job import Outcome, PrepareJob, RefitJob, SandboxLimits
+from workers.trial.job import Outcome, PrepareJob, ProbeJob, RefitJob, SandboxLimits
 
 log = logging.getLogger("headgate.driver")
 
@@ -78,13 +78,26 @@ class Cluster:
             replace(held, memory_bytes=granted),
         )
 
+    def probe(
+        self,
+        job: ProbeJob,
+        prepare: PrepareJob,
+        prepare_limits: SandboxLimits,
+        limits: SandboxLimits,
+        held: Reservation,
+    ) -> concurrent.futures.Future[Outcome]:
+        """Grows a few trees on the node that has room for it first; the data is prepared there when
+        it is not there yet.
+        """
+        return self._run("probe", job, limits, held, (prepare, prepare_limits))
+
     def refit(
         self, job: RefitJob, prepare: PrepareJob, limits: SandboxLimits, held: Reservation
     ) -> concurrent.futures.Future[Outcome]:
         """Fits the winner on the node that has room for it first; the data is prepared there when
         it is not there yet.
         """
-        return self._run("refit", job, limits, held, prepare)
+        return self._run("refit", job, limits, held, (prepare, limits))
 
     def measure(self) -> list[worker_service_pb2.NodeReport]:
         """What the agents find on their nodes now, without those that do not answer. Blocks."""
@@ -126,10 +139,10 @@ class Cluster:
     def _run(
         self,
         method: str,
-        job: PrepareJob | RefitJob,
+        job: PrepareJob | ProbeJob | RefitJob,
         limits: SandboxLimits,
         held: Reservation,
-        prepare: PrepareJob | None = None,
+        prepare: tuple[PrepareJob, SandboxLimits] | None = None,
     ) -> concurrent.futures.Future[Outcome]:
         remote = ray.remote(_on_this_node).options(
             num_cpus=held.cpus, num_gpus=held.gpus, memory=held.memory_bytes, max_retries=2
@@ -173,15 +186,15 @@ def _on_this_node(
     get_agent: Callable[[str, str], Any],
     work_dir: str,
     method: str,
-    job: PrepareJob | RefitJob,
+    job: PrepareJob | ProbeJob | RefitJob,
     limits: SandboxLimits,
-    prepare: PrepareJob | None,
+    prepare: tuple[PrepareJob, SandboxLimits] | None,
 ) -> Outcome:
     """Runs in a Ray worker, inside the reservation. Preparing twice is harmless and quick."""
     agent = get_agent(ray.get_runtime_context().get_node_id(), work_dir)
     try:
         if prepare is not None:
-            prepared: Outcome = ray.get(agent.prepare.remote(prepare, limits))
+            prepared: Outcome = ray.get(agent.prepare.remote(*prepare))
             if prepared.kind != "OK":
                 return prepared
         outcome: Outcome = ray.get(getattr(agent, method).remote(job, with_gpus(limits)))

@@ -139,6 +139,13 @@ class ControllerClient:
         """Says that the driver is alive, and what agents measured on their nodes."""
         return self._patiently(lambda: self._heartbeat(spec_revision, phase, nodes)).directive
 
+    def report_probe(
+        self, growths: Sequence[worker_service_pb2.TreeGrowth]
+    ) -> worker_service_pb2.ReportProbeResponse:
+        """Tells how large trees grew."""
+        request = worker_service_pb2.ReportProbeRequest(session=self._session, growths=growths)
+        return self._patiently(lambda: self._send(self._stub.ReportProbe, request))
+
     def finish(
         self,
         model: model_pb2.Model | None = None,

@@ -1,4 +1,4 @@
-"""The work of a driver on an opened session: prepare, search, pause, end.
+"""The work of a driver on an opened session: prepare, probe, search, pause, end.
 
 Ray's agents and workers warm up and Tune is imported while the data is prepared: the first fit
 should not wait for any of it.
@@ -21,6 +21,7 @@ from workers.driver.ending import Ending, Finisher
 from workers.driver.jobs import wait_for_outcome
 from workers.driver.leaderboard import Leaderboard
 from workers.driver.packer import TaskPacker
+from workers.driver.probing import Probe
 from workers.driver.reporter import Reporter
 from workers.driver.results import Results
 from workers.driver.task import AgentFinder, Workplace
@@ -73,6 +74,7 @@ class Session:
             return
         shape = outcome.value.shape
         log.info("data ready: %d rows, %d features", shape.rows, shape.features)
+        Probe(self._assignment, self._place, self._cluster, self._client, self._control).run()
         candidates = self._candidates(outcome.value)
         feeding = self._control.spawn("candidates", candidates.run)
         self._control.spawn("canceller", self._cancel_when_ending)

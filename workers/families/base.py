@@ -75,6 +75,18 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class Growth:
+    """Trees that grew. leaf: smallest leaf in rows. share: of the features a split looks at.
+    nodes_per_row: nodes of a tree, for each training row.
+    """
+
+    family: str
+    leaf: int
+    share: float
+    nodes_per_row: float
+
+
+@dataclass(frozen=True)
 class DataShape:
     """The figures of an encoded table that cost formulas need.
 
@@ -83,7 +95,8 @@ class DataShape:
     features: columns of the encoded matrix, of which categorical_features hold category codes with
     category_levels levels together. classes: number of classes, 0 for regression. folds: fits a
     trial does. cells_missing: some cell is missing. category_sizes: levels of each categorical
-    feature; empty when only their sum is known.
+    feature; empty when only their sum is known. growths: trees that
+    grew on these very data.
     """
 
     rows: int
@@ -96,6 +109,7 @@ class DataShape:
     folds: int
     cells_missing: bool
     category_sizes: tuple[int, ...] = ()
+    growths: tuple[Growth, ...] = ()
 
     @property
     def outputs(self) -> int:
@@ -160,6 +174,10 @@ class Family(ABC):
     """The library raises when memory is refused. False for libraries that crash (liblinear,
     libsvm): their sandbox has no RLIMIT backstop, only the watchdog."""
 
+    grows_trees: bool = False
+    """Its memory is nearly all trees, whose size only the data tell: see `workers.families.growth`.
+    """
+
     keeps_result: frozenset[str] = frozenset()
     """Parameters whose change changes no prediction of the fitted model, only what it costs."""
 
@@ -170,6 +188,15 @@ class Family(ABC):
     @abstractmethod
     def cost(self, shape: DataShape, parameters: Parameters, cpus: int, gpus: float = 0.0) -> Cost:
         """Predicts what a trial needs. Pure, microseconds. gpus: as in `FeatureInfo`."""
+
+    def grown(
+        self,
+        shape: DataShape,  # noqa: ARG002
+        parameters: Parameters,  # noqa: ARG002
+        model_bytes: int,  # noqa: ARG002
+    ) -> Growth | None:
+        """What the size of a fitted model tells of these data; None when it tells nothing."""
+        return None
 
     @abstractmethod
     def lighter(self, parameters: Parameters) -> Iterator[dict[str, Value]]:

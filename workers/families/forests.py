@@ -15,6 +15,7 @@ from workers.families.base import (
     Cost,
     DataShape,
     FeatureInfo,
+    Growth,
     Integers,
     Parameter,
     Parameters,
@@ -22,6 +23,7 @@ from workers.families.base import (
 )
 from workers.families.configurations import halvings, text, variation, whole, whole_or_none
 from workers.families.estimators import EstimatorFamily, Fitted, library_scores
+from workers.families.growth import ratio
 from workers.families.phases import (
     MIB,
     peaks,
@@ -32,6 +34,19 @@ from workers.families.phases import (
 
 _FEW_ROWS = 256
 """Up to here a loop over the trees is faster than the library's thread pool: 10 times for 1 row."""
+
+_TREE_BYTES = 1500
+"""Of a tree in memory beside its nodes."""
+
+_FILE_BYTES, _TREE_FILE_BYTES = 1500, 384
+"""Of a model's files beside its trees, and of a tree in them beside 8 a class and its nodes: exact
+to 100 bytes a tree (measured for 0 to 23 classes, 20 and 200 trees)."""
+
+_FEWEST_NODES = 8
+"""Smaller trees tell nothing: their size is lost in what else a file holds."""
+
+_UNCUT_SHARE = 1e-2
+"""A tree with so small a share of the nodes that its depth allows was not cut by it."""
 
 _PARAMETERS = (
     Parameter("n_estimators", Integers(50, 600, log=True), 100, "Trees."),
@@ -63,6 +78,7 @@ class Forest(EstimatorFamily):
     """
 
     parameters = _PARAMETERS
+    grows_trees = True
     sampled_share: float
     class_fill: tuple[float, float]
     split_seconds: float
@@ -91,14 +107,13 @@ class Forest(EstimatorFamily):
 
         t trees, N nodes a tree, K class columns (1 for regression), n train rows, T threads.
         trees: t·N·(64+8K), exact given N: 64 bytes of node and 8 of value a class.
-        N = min(fill·2·n·share/min_samples_leaf, 2^(D+1)−1): fill depends on the data's noise, and
-        is the known error: predicted/actual .5 to 2. work: (16+75·T)·n. runtime: 1 MB.
+        N: see `_nodes`; it is the known error. work: (16+75·T)·n. runtime: 1 MB.
         Example: 16,000 rows, 2 classes, 100 random-forest trees of min_samples_leaf 1: N = 6,067
         with fill .3, 49 MB of trees.
         """
         n, trees = shape.train_rows, whole(parameters, "n_estimators")
         nodes = min(self._nodes(shape, parameters), _nodes_within(parameters))
-        tree_bytes = trees * (nodes * (64 + 8 * max(1, shape.classes)) + 1500)
+        tree_bytes = trees * (nodes * _node_bytes(shape) + _TREE_BYTES)
         held = {"trees": tree_bytes, "runtime": MIB}
         fit = held | {"training rows": training_rows_bytes(shape), "work": (16 + 75 * cpus) * n}
         predict = held | {
@@ -113,7 +128,7 @@ class Forest(EstimatorFamily):
         return Cost(
             memory_terms=peak.terms,
             cpu_seconds=shape.folds * (0.05 + trees * (1e-3 + per_tree) + scoring),
-            model_bytes=int(tree_bytes + 20_000),
+            model_bytes=_model_bytes(shape, trees, nodes),
             predict_seconds=2e-4 + 4e-6 * trees,
             phases=peak.phases,
             most_bytes=self._most_bytes(shape, parameters, cpus),
@@ -167,12 +182,37 @@ class Forest(EstimatorFamily):
         return sum(tree.tree_.predict(rows) for tree in trees) / len(trees)
 
     def _nodes(self, shape: DataShape, parameters: Parameters) -> float:
+        """Nodes of a tree: what the rows fill, cut by the depth.
+
+        The rows fill 2·n·share/min_samples_leaf times a fill, which depends on the data: between
+        .01 and 1. Where trees grew on these data, they tell (`workers.families.growth`); elsewhere
+        `class_fill` does: .01 (few distinct rows) to 2.2 times as many grew. Never more than 2 a
+        row that a tree sees, nor than its depth allows; `_nodes_within` looks closer at that.
+        """
+        leaf, share = whole(parameters, "min_samples_leaf"), self._split_share(shape, parameters)
+        n, filled = shape.train_rows, self._filled(shape, leaf)
+        seen = ratio(shape.growths, self.name, filled * leaf / n, leaf, share)
+        nodes = min(filled * seen, 2.0 * n * self.sampled_share / leaf)
+        depth = whole_or_none(parameters, "max_depth")
+        return max(1.0, nodes if depth is None else min(nodes, 2.0 ** (depth + 1) - 1))
+
+    def _filled(self, shape: DataShape, leaf: int) -> float:
+        """Nodes of a tree of unlimited depth, as far as the shape alone tells."""
         few, many = self.class_fill
         fill = few + (many - few) * min(1.0, (shape.classes - 2) / 6) if shape.classes else 1.0
-        grown = 2 * shape.train_rows * self.sampled_share / whole(parameters, "min_samples_leaf")
+        return 2 * shape.train_rows * self.sampled_share * fill / leaf
+
+    def grown(self, shape: DataShape, parameters: Parameters, model_bytes: int) -> Growth | None:
+        """See `Family.grown`. The nodes are exact; a limited depth tells only of itself."""
+        per_tree = (model_bytes - _FILE_BYTES) / whole(parameters, "n_estimators")
+        nodes = (per_tree - _file_overhead(shape)) / _node_bytes(shape)
         depth = whole_or_none(parameters, "max_depth")
-        limit = grown * fill if depth is None else min(grown * fill, 2.0 ** (depth + 1) - 1)
-        return max(1.0, limit)
+        is_cut = depth is not None and nodes > _UNCUT_SHARE * (2.0 ** (depth + 1) - 1)
+        if nodes < _FEWEST_NODES or is_cut:
+            return None
+        share = self._split_share(shape, parameters)
+        leaf = whole(parameters, "min_samples_leaf")
+        return Growth(self.name, leaf, share, nodes / shape.train_rows)
 
     def _most_bytes(self, shape: DataShape, parameters: Parameters, cpus: int) -> int:
         """No forest of this configuration can hold more: every leaf as small as allowed.
@@ -194,8 +234,25 @@ class Forest(EstimatorFamily):
         return int(trees * (tree_bytes + 6000) + max(growing, scores) + 16 * MIB)
 
     def _candidates(self, shape: DataShape, parameters: Parameters) -> float:
+        return self._split_share(shape, parameters) * shape.features
+
+    def _split_share(self, shape: DataShape, parameters: Parameters) -> float:
+        """Share of the features that a split looks at."""
         share = _share(parameters)
-        return math.sqrt(shape.features) if share == "sqrt" else share * shape.features
+        return 1 / math.sqrt(max(1, shape.features)) if share == "sqrt" else float(share)
+
+
+def _node_bytes(shape: DataShape) -> int:
+    """Of a node, in memory and in a file: 64, and 8 of value a class."""
+    return 64 + 8 * max(1, shape.classes)
+
+
+def _model_bytes(shape: DataShape, trees: int, nodes: float) -> int:
+    return int(_FILE_BYTES + trees * (_file_overhead(shape) + nodes * _node_bytes(shape)))
+
+
+def _file_overhead(shape: DataShape) -> int:
+    return _TREE_FILE_BYTES + 8 * shape.classes
 
 
 def _nodes_within(parameters: Parameters) -> float:

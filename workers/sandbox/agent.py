@@ -23,7 +23,7 @@ from workers.node.budget import trial_memory_bytes
 from workers.node.gpus import inventory
 from workers.sandbox import confine
 from workers.sandbox.sandbox import Sandbox
-from workers.trial.job import FitJob, Outcome, PrepareJob, RefitJob, SandboxLimits
+from workers.trial.job import FitJob, Outcome, PrepareJob, ProbeJob, RefitJob, SandboxLimits
 
 RAY_NAMESPACE = "headgate"
 
@@ -45,6 +45,7 @@ PRELOAD = (
     "xgboost",
     "workers.data.prepare",
     "workers.trial.fit",
+    "workers.trial.probe",
     "workers.trial.refit",
 )
 
@@ -75,6 +76,12 @@ class NodeAgent:
         """Score one configuration; value: `FitResult`."""
         return self._sandbox.run(
             "workers.trial.fit:fit", job, limits, _key(job.search, job.number, str(job.attempt))
+        )
+
+    def probe(self, job: ProbeJob, limits: SandboxLimits) -> Outcome:
+        """Grow a few trees on a search's data; value: a tuple of `Growth`."""
+        return self._sandbox.run(
+            "workers.trial.probe:probe", job, limits, _key(job.search, None, "probe")
         )
 
     def refit(self, job: RefitJob, limits: SandboxLimits) -> Outcome:

@@ -48,6 +48,19 @@ class PreparedData:
 
 
 @dataclass(frozen=True)
+class ProbeJob:
+    """Grow a few trees of these families on the prepared data in `directory`; see
+    `workers.trial.probe`. cpu_seconds: what that may take.
+    """
+
+    search: str
+    families: tuple[str, ...]
+    seed: int
+    cpu_seconds: float
+    directory: str
+
+
+@dataclass(frozen=True)
 class FitJob:
     """Score one configuration on the prepared data in `directory`. gpus: share of a device, or
     devices, that it may use.

@@ -19,6 +19,7 @@ from controller.domain.records import (
     Progress,
     Search,
     SearchSpec,
+    TreeGrowth,
     Trial,
     TrialEvent,
     TrialFailure,
@@ -130,6 +131,7 @@ def test_assignments_are_sent(
             directive=Directive(DirectiveMode.RUN, 1),
             reservation_sizes_bytes=(64, 128),
             slots=2,
+            probe_families=("random_forest",),
         )
     )
     assert {field.name for field in sent.DESCRIPTOR.fields} == {
@@ -137,6 +139,19 @@ def test_assignments_are_sent(
     }
     assert sent.space == space_to_proto(spec.space)
     assert (sent.search.name, sent.dataset.name) == (search.name, dataset.name)
+
+
+def test_growths_are_read_and_impossible_ones_refused() -> None:
+    sound = pb.TreeGrowth(family="extra_trees", leaf=6, share=0.75, nodes_per_row=0.2)
+    assert convert_worker.growths_from_proto([sound]) == (TreeGrowth("extra_trees", 6, 0.75, 0.2),)
+    for wrong in ({"leaf": 0}, {"share": 1.1}, {"nodes_per_row": 0.0}, {"share": float("nan")}):
+        broken = pb.TreeGrowth()
+        broken.CopyFrom(sound)
+        for name, value in wrong.items():
+            setattr(broken, name, value)
+        with pytest.raises(InvalidField) as caught:
+            convert_worker.growths_from_proto([sound, broken])
+        assert "growths[1]" in str(caught.value)
 
 
 def test_replayed_trials_carry_the_id_of_their_candidate(trial: Trial) -> None:

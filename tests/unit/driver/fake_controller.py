@@ -71,6 +71,7 @@ class FakeController(service.WorkerServiceServicer):
         self.batches: list[int] = []
         self.events: list[pb.TrialEvent] = []
         self.phases: list[str] = []
+        self.growths: list[pb.TreeGrowth] = []
         self.unreachable_seconds = 0.0
         self.finished: pb.FinishSearchRequest | None = None
         self._sessions = 0
@@ -148,6 +149,15 @@ class FakeController(service.WorkerServiceServicer):
             self.unreachable_seconds += request.unreachable.ToTimedelta().total_seconds()
             self.phases.append(request.phase)
             return pb.HeartbeatResponse(directive=self.directive)
+
+    def ReportProbe(  # noqa: N802
+        self, request: pb.ReportProbeRequest, context: grpc.ServicerContext
+    ) -> pb.ReportProbeResponse:
+        with self._call(context, request.session):
+            self.growths.extend(request.growths)
+            return pb.ReportProbeResponse(
+                reservation_sizes_bytes=self.opened.reservation_sizes_bytes
+            )
 
     def FinishSearch(  # noqa: N802
         self, request: pb.FinishSearchRequest, context: grpc.ServicerContext
