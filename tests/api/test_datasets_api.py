@@ -280,3 +280,13 @@ def test_a_bad_header_is_refused_before_the_file_is_taken_in(
 ) -> None:
     refusal = refused(stubs.datasets.CreateDataset, endless(header(parent="x"), chunk(b"x")))
     assert refusal.fields == ("header.parent",)
+
+
+def test_a_given_format_beats_the_name(stubs: Stubs, refused: Refuses) -> None:
+    lines = b'{"age": 1, "churned": "no"}\n{"age": 2, "churned": "yes"}\n'
+    made = upload(stubs, header(format="TABLE_FORMAT_JSON_LINES"), chunk(lines))
+    assert made.format == dataset_pb2.TABLE_FORMAT_JSON_LINES
+    assert [column.name for column in made.profile.columns] == ["age", "churned"]
+    wrong = header(format="TABLE_FORMAT_PARQUET", dataset_id="other")
+    refusal = refused(upload, stubs, wrong, chunk(CSV))
+    assert refusal.code is grpc.StatusCode.INVALID_ARGUMENT
