@@ -48,12 +48,13 @@ lock: ## resolve requirements.lock anew (needs uv in .venv)
 		--no-annotate --no-header --no-emit-package headgate --no-emit-package headgate-server \
 		--output-file requirements.lock pyproject.toml deploy/server/pyproject.toml requirements-dev.in
 
-bench: install ## measure overheads, enforcement, plans, and predicted against measured memory
+bench: install ## measure overheads, enforcement, plans, decisions, and predicted against measured memory
 	$(BIN)/python -m loadtests.overheads
 	$(BIN)/python -m loadtests.enforcement
 	$(BIN)/python -m loadtests.faults
 	$(BIN)/python -m loadtests.plan_latency
 	$(BIN)/python -m loadtests.measure_families --quick
+	$(BIN)/python -m loadtests.admit_latency
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache dist build

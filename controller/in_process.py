@@ -65,7 +65,7 @@ class InProcessController:
     """Use as a context manager; `address` is where it listens.
 
     directory: an empty directory for artifacts and uploads. nodes: the pretended cluster, empty for
-    one that was never seen.
+    one that was never seen. database: URL of the store, by default in memory.
     """
 
     def __init__(
@@ -74,10 +74,11 @@ class InProcessController:
         settings: ApiSettings | None = None,
         clock: Clock | None = None,
         nodes: tuple[Node, ...] = (NODE,),
+        database: str = "sqlite://",
     ) -> None:
         self.settings = settings or ApiSettings(drain_seconds=1.0)
         self.clock = clock or SystemClock()
-        self.store = SqlStore("sqlite://")
+        self.store = SqlStore(database)
         self.registry = CollectorRegistry()
         self.metrics = PrometheusMetrics(self.registry, tuple(FAMILIES), METHODS, CODES)
         self.heartbeats = Heartbeats(self.clock)
@@ -100,7 +101,7 @@ class InProcessController:
         catalog, view = FamilyCatalog(FAMILIES), self.cluster_view
         settings = ServiceSettings()
         calibrator = Calibrator(store, FAMILIES, settings.coverage, self.metrics.calibrated)
-        gate = Gate(catalog, view, calibrator)
+        gate = self.gate = Gate(catalog, view, calibrator)
         permits = Permits(store, view, clock, waited=self.metrics.trial_waited)
         LedgerCollector(self.registry, permits.statistics)
         reader = ReaderProcess(_READER_MEMORY_BYTES, _READER_SECONDS)
