@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 State = search_pb2.Search.State
 FINAL_STATES = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
 _RETRIED_SECONDS = 60.0
+_PAGE_SIZE = 500
 
 
 class Search:
@@ -75,7 +76,7 @@ class Search:
         token = ""
         while True:
             request = search_service_pb2.ListTrialsRequest(
-                parent=self.name, page_size=500, page_token=token, states=states
+                parent=self.name, page_size=_PAGE_SIZE, page_token=token, states=states
             )
             page = self._connection.call(
                 lambda request=request: self._connection.searches.ListTrials(request)  # type: ignore[misc]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -187,6 +188,28 @@ class Writer:
         )  # fmt: skip
         return model
 
+    def trials(self, search: str) -> None:
+        """Three with a score, the best of them number 2, one refused, one failed, one running."""
+        for number, score in ((0, 0.5), (1, 0.25), (2, 0.75)):
+            self.trial(search, number, TrialState.SUCCEEDED, score=score)
+        self.trial(search, 3, TrialState.REJECTED)
+        self.trial(search, 4, TrialState.FAILED)
+        self.trial(search, 5, TrialState.RUNNING)
+
+    def bundle(self, directory: Path, model_id: str, files: dict[str, bytes]) -> Model:
+        """A model whose bundle holds these files and their manifest."""
+        uri = self._artifacts.uri("bundles", model_id)
+        listed = {
+            name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+            for name, content in files.items()
+        }
+        manifest = json.dumps({"bundle_version": 1, "files": listed}).encode()
+        for name, content in {**files, "manifest.json": manifest}.items():
+            path = directory / "to-store"
+            path.write_bytes(content)
+            self._artifacts.put_file(path, f"{uri}/{name}")
+        return self.model(model_id, manifest_sha256=hashlib.sha256(manifest).hexdigest())
+
     def deployment(self, deployment_id: str, model: str, state: DeploymentState) -> Deployment:
         is_failed = state is DeploymentState.FAILED
         error = Failure("MODEL_LOAD_FAILED", "its bundle is spoilt") if is_failed else None
@@ -209,7 +232,3 @@ def submit(client: headgate.Client, write: Writer) -> Callable[..., headgate.Sea
         return client.submit(dataset.name, "churned", name=name, **{"trials": 9, **options})
 
     return make
-
-
-def numbers(trials: Sequence[Any]) -> list[int]:
-    return [trial["number"] for trial in trials]
