@@ -207,6 +207,7 @@ class Controller:
                 clock,
                 self._metrics,
                 self._service_settings,
+                self._artifacts,
             ),
             watch=WatchService(store, clock, Seal(secret)),
             logs=DriverLogs(store, self._cluster, self._service_settings),

@@ -111,7 +111,7 @@ class InProcessController:
                 store, artifacts, reader, pager, requests, clock, self.scratch, max_bytes
             ),
             searches=SearchService(
-                store, catalog, gate, pager, requests, clock, self.metrics, settings
+                store, catalog, gate, pager, requests, clock, self.metrics, settings, artifacts
             ),
             watch=WatchService(store, clock, Seal(_SECRET)),
             logs=DriverLogs(store, FakeCluster(), settings),

@@ -12,12 +12,14 @@ from controller.domain.errors import AlreadyExists, FailedPrecondition, NotFound
 from controller.domain.names import ModelName, NamespaceName, SearchName, TrialName, check_id
 from controller.domain.records import Dataset, Model, Search, SearchSpec, Trial
 from controller.domain.states import SearchState, TrialState, is_search_final
+from controller.ports.artifacts import Artifacts
 from controller.ports.clock import Clock
 from controller.ports.metrics import Metrics
 from controller.ports.store import Store, Transaction
 from controller.service import orphan_jobs, tokens
 from controller.service.catalog import DocumentedSpace, FamilyCatalog
 from controller.service.etag import check_etag
+from controller.service.finishing import bundle_uri
 from controller.service.foretelling import SearchPlan, foretell
 from controller.service.gate import Gate
 from controller.service.paging import Pager
@@ -43,6 +45,7 @@ class SearchService:
         clock: Clock,
         metrics: Metrics,
         settings: ServiceSettings,
+        artifacts: Artifacts,
     ) -> None:
         self._store = store
         self._catalog = catalog
@@ -50,6 +53,7 @@ class SearchService:
         self._requests = requests
         self._clock = clock
         self._settings = settings
+        self._artifacts = artifacts
         self._gate = gate
         self._steering = Steering(catalog, self._gate, clock, metrics)
 
@@ -168,7 +172,11 @@ class SearchService:
                     f"{name} is {search.state.value}; cancel it or wait for its end first",
                     resource=str(name),
                 )
+            has_model = tx.get(Model, str(_model_name(name))) is not None
         self._delete_files(name)
+        if search.session and not has_model:
+            # Written before its driver heard that nobody wants it.
+            self._artifacts.delete(bundle_uri(self._artifacts, search))
         with self._store.transaction() as tx:
             stored = tx.get(Search, str(name))
             if stored is not None and stored.driver_job:
@@ -244,6 +252,11 @@ def _check_free(tx: Transaction, name: SearchName) -> None:
     """Raises: AlreadyExists when the search is there, or the model of a deleted one."""
     if tx.get(Search, str(name)) is not None:
         raise AlreadyExists(str(name))
-    model = ModelName(name.namespace_id, name.resource_id)
+    model = _model_name(name)
     if tx.get(Model, str(model)) is not None:
         raise AlreadyExists(str(model))
+
+
+def _model_name(name: SearchName) -> ModelName:
+    """Of the model that a search makes."""
+    return ModelName(name.namespace_id, name.resource_id)

@@ -108,6 +108,7 @@ def gate(catalog: FamilyCatalog, cluster_view: ClusterView, calibrator: Calibrat
 @pytest.fixture
 def searches(
     store: Store,
+    artifacts: FsArtifacts,
     catalog: FamilyCatalog,
     gate: Gate,
     clock: FakeClock,
@@ -116,7 +117,7 @@ def searches(
     metrics = NoMetrics()
     return SearchService(
         store, catalog, gate, Pager(b"0123456789abcdef"), RequestMemory(clock, metrics),
-        clock, metrics, settings,
+        clock, metrics, settings, artifacts,
     )  # fmt: skip
 
 
